@@ -31,7 +31,9 @@ def _one_of(*words: str) -> Callable[[str], str]:
 def _url(*schemes: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if not any(text.startswith(f"{scheme}://") for scheme in schemes):
-            raise ValueError(f"must start with {' or '.join(f'{s}://' for s in schemes)}")
+            raise ValueError(
+                f"must start with {' or '.join(f'{s}://' for s in schemes)}"
+            )
         return text
 
     return parse

@@ -1,0 +1,51 @@
+"""Engine, sessions and the declarative base every record shares."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from domain.settings import Settings
+
+# The role that may append to the books and never rewrite them (migration 0001).
+APP_ROLE: Final = "coin_app"
+
+_CONNECT_SECONDS: Final = 3
+_LOCK_MS: Final = 5_000
+_STATEMENT_MS: Final = 30_000
+_POOL_WAIT_SECONDS: Final = 2
+
+
+class Base(DeclarativeBase):
+    """Base of every record."""
+
+
+def create_engine(settings: Settings, *, role: bool = True) -> sa.Engine:
+    """Connect lazily as the application's role; role=False keeps the login's rights."""
+    options = [
+        f"-c lock_timeout={_LOCK_MS}",
+        f"-c statement_timeout={_STATEMENT_MS}",
+        "-c timezone=UTC",
+    ]
+    if role:
+        options.append(f"-c role={APP_ROLE}")
+    url = sa.make_url(settings.database_url).set(drivername="postgresql+psycopg2")
+    return sa.create_engine(
+        url,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_SECONDS,
+        pool_pre_ping=False,
+        connect_args={
+            "connect_timeout": _CONNECT_SECONDS,
+            "options": " ".join(options),
+            "application_name": "peoples-coin",
+            "keepalives_idle": 30,
+            "tcp_user_timeout": _STATEMENT_MS,
+        },
+    )
+
+
+def session_factory(engine: sa.Engine) -> sessionmaker[Session]:
+    """Return sessions whose records stay readable after the edge has committed."""
+    return sessionmaker(engine, expire_on_commit=False)

@@ -1,0 +1,142 @@
+"""Claim queued jobs of one lane in the order accepted, and store their outcomes.
+
+Claim, effects and outcomes share one transaction, so a worker that dies at any
+point leaves either everything or nothing.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.errors import DomainError
+
+# Where waiters listen: the payload is "queue.lane", and they look for themselves.
+CHANNEL: Final = "jobs_finished"
+
+
+class Claim(NamedTuple):
+    """A job as its handler sees it."""
+
+    id: UUID
+    kind: str
+    application: str | None
+    principal: UUID | None
+    payload: Any
+    attempts: int
+    submitted_at: datetime
+    request_id: str | None
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job; exactly one of the two is set."""
+
+    id: UUID
+    result: Any = None
+    refusal: DomainError | None = None
+
+
+class Superseded(RuntimeError):
+    """Someone else finished a claimed job; this transaction must not commit."""
+
+
+_HOLD: Final = sa.text(
+    "SELECT pg_try_advisory_xact_lock(hashtext(:queue), :lane)",
+)
+
+
+def hold_lane(session: Session, *, queue: str, lane: int) -> bool:
+    """Become the lane's one writer until the transaction ends, unless there is one."""
+    return bool(session.scalar(_HOLD, {"queue": queue, "lane": lane}))
+
+
+# The first job is taken whatever its size; row locks keep cancellation out.
+_CLAIM: Final = sa.text("""
+    WITH due AS (
+        SELECT id, sum(size) OVER (ORDER BY position) - size AS before
+        FROM (
+            SELECT id, position, size FROM jobs
+            WHERE queue = :queue AND lane = :lane AND state = 'queued'
+              AND (run_at IS NULL OR run_at <= :now) AND deadline > :now
+            ORDER BY position LIMIT :count
+        ) AS head
+    )
+    SELECT jobs.id, kind, application, principal, payload, attempts,
+           submitted_at, request_id, trace
+    FROM jobs JOIN due USING (id)
+    WHERE before < :size AND state = 'queued'
+    ORDER BY position
+    FOR UPDATE OF jobs SKIP LOCKED
+""")
+
+
+def claim(  # noqa: PLR0913  each argument is a bound
+    session: Session, *, queue: str, lane: int, count: int, size: int, now: datetime
+) -> list[Claim]:
+    """Lock up to `count` due jobs of the lane, of about `size` entries, in order."""
+    rows = session.execute(
+        _CLAIM,
+        {"queue": queue, "lane": lane, "count": count, "size": size, "now": now},
+    )
+    return [Claim._make(row) for row in rows]
+
+
+_FINISH: Final = sa.text(f"""
+    WITH done AS (
+        UPDATE jobs
+        SET state = r.state, result = r.result, problem = r.problem,
+            attempts = attempts + 1, started_at = coalesce(started_at, :began),
+            finished_at = :now, run_at = NULL, lease_until = NULL
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(
+            id uuid, state text, result json, problem json)
+        WHERE jobs.id = r.id AND jobs.state = 'queued'
+        RETURNING queue, lane
+    ), told AS (
+        SELECT pg_notify('{CHANNEL}', queue || '.' || lane)
+        FROM (SELECT DISTINCT queue, lane FROM done) AS lanes
+    )
+    SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM told)
+""")  # noqa: S608  the channel is a constant
+
+
+def finish(
+    session: Session, outcomes: Sequence[Outcome], *, began: datetime, now: datetime
+) -> None:
+    """Store the outcomes of claimed jobs and tell whoever waits, at commit."""
+    if not outcomes:
+        return
+    rows = json.dumps([outcome_row(o) for o in outcomes], separators=(",", ":"))
+    stored = session.scalar(_FINISH, {"rows": rows, "began": began, "now": now})
+    if stored != len(outcomes):
+        raise Superseded(f"{stored} of {len(outcomes)} outcomes could be stored")
+
+
+def outcome_row(outcome: Outcome) -> dict[str, Any]:
+    """Return the outcome as its row's columns."""
+    if outcome.refusal is None:
+        return {"id": str(outcome.id), "state": "succeeded", "result": outcome.result}
+    return {
+        "id": str(outcome.id),
+        "state": "refused",
+        "problem": outcome.refusal.problem(),
+    }
+
+
+_PENDING: Final = sa.text("""
+    SELECT EXISTS (
+        SELECT FROM jobs
+        WHERE queue = :queue AND lane = :lane AND state = 'queued'
+          AND (run_at IS NULL OR run_at <= :now) AND deadline > :now)
+""")
+
+
+def pending(session: Session, *, queue: str, lane: int, now: datetime) -> bool:
+    """Say whether the lane has a job that is due."""
+    return bool(session.scalar(_PENDING, {"queue": queue, "lane": lane, "now": now}))

@@ -1,0 +1,106 @@
+"""Accept jobs: many in one statement, each at most once per idempotency key."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.errors import IdempotencyKeyReused
+from domain.jobs.record import Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job as it is submitted; `size` is the work in it, in ledger entries."""
+
+    id: UUID
+    kind: str
+    queue: str
+    lane: int
+    payload: Any
+    submitted_at: datetime
+    deadline: datetime
+    size: int = 1
+    application: str | None = None
+    principal: UUID | None = None
+    idempotency: UUID | None = None
+    digest: UUID | None = None
+    request_id: str | None = None
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The answer to one submission: accepted now, the first one again, or an error."""
+
+    job: NewJob
+    earlier: Job | None = None
+    error: IdempotencyKeyReused | None = None
+
+
+# One text parameter however many rows: cheap to send, and parsed by the server.
+# `state` is left to its default; positions follow the order of the rows.
+_INSERT: Final = sa.text("""
+    INSERT INTO jobs (id, kind, queue, lane, size, application, principal,
+                      idempotency, digest, request_id, trace, payload,
+                      submitted_at, deadline)
+    SELECT id, kind, queue, lane, size, application, principal,
+           idempotency, digest, request_id, trace, payload, submitted_at, deadline
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(
+        id uuid, kind text, queue text, lane smallint, size smallint,
+        application text, principal uuid, idempotency uuid, digest uuid,
+        request_id text, trace text, payload json,
+        submitted_at timestamptz, deadline timestamptz)
+    ON CONFLICT (idempotency) DO NOTHING
+    RETURNING id
+""")
+
+
+def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submission]:
+    """Store the jobs in order; a key seen before yields the job it first made."""
+    rows = json.dumps([_row(job) for job in jobs], separators=(",", ":"))
+    stored = set(session.scalars(_INSERT, {"rows": rows}))
+    if len(stored) == len(jobs):
+        return [Submission(job) for job in jobs]
+    known = _by_idempotency(session, [j for j in jobs if j.id not in stored])
+    return [
+        Submission(job) if job.id in stored else _replay(job, known) for job in jobs
+    ]
+
+
+def _row(job: NewJob) -> dict[str, Any]:
+    return {
+        "id": str(job.id),
+        "kind": job.kind,
+        "queue": job.queue,
+        "lane": job.lane,
+        "size": job.size,
+        "application": job.application,
+        "principal": job.principal and str(job.principal),
+        "idempotency": job.idempotency and str(job.idempotency),
+        "digest": job.digest and str(job.digest),
+        "request_id": job.request_id,
+        "trace": job.trace,
+        "payload": job.payload,
+        "submitted_at": job.submitted_at.isoformat(),
+        "deadline": job.deadline.isoformat(),
+    }
+
+
+def _by_idempotency(session: Session, jobs: Sequence[NewJob]) -> dict[UUID, Job]:
+    keys = [job.idempotency for job in jobs]
+    found = session.scalars(sa.select(Job).where(Job.idempotency.in_(keys)))
+    return {job.idempotency: job for job in found if job.idempotency}
+
+
+def _replay(job: NewJob, known: dict[UUID, Job]) -> Submission:
+    assert job.idempotency is not None, "only a key can collide"  # noqa: S101
+    earlier = known[job.idempotency]
+    if earlier.digest == job.digest:
+        return Submission(job, earlier=earlier)
+    return Submission(job, error=IdempotencyKeyReused())

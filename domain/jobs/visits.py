@@ -1,0 +1,113 @@
+"""What a caller may ask of jobs: look, list, cancel, try again."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from domain.jobs.claims import CHANNEL
+from domain.jobs.record import FINAL, Job, JobFinished, NoSuchJob, NotFailed
+from domain.pages import Page, Position, newest_first
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks: one principal of an application, or its operator, who sees all."""
+
+    application: str
+    principal: UUID
+    operator: bool
+
+    def sees(self) -> sa.ColumnElement[bool]:
+        """Return the condition that holds for the jobs this viewer may see."""
+        own = Job.application == self.application
+        return own if self.operator else own & (Job.principal == self.principal)
+
+
+def find(session: Session, job_id: UUID, viewer: Viewer) -> Job:
+    """Return a job, or raise NoSuchJob when the viewer may not see it."""
+    found = session.scalar(sa.select(Job).where(Job.id == job_id, viewer.sees()))
+    if found is None:
+        raise NoSuchJob
+    return found
+
+
+def finished(session: Session, ids: Collection[UUID]) -> Sequence[UUID]:
+    """Return which of the jobs are in a final state."""
+    return session.scalars(
+        sa.select(Job.id).where(Job.id.in_(ids), Job.state.in_(FINAL))
+    ).all()
+
+
+def page(  # noqa: PLR0913  the filters of a list
+    session: Session,
+    viewer: Viewer,
+    *,
+    state: str | None = None,
+    kind: str | None = None,
+    start: Position | None = None,
+    limit: int,
+) -> Page[Any]:
+    """Return the viewer's jobs, newest first, as rows of one Job each."""
+    statement = sa.select(Job).where(viewer.sees())
+    if state is not None:
+        statement = statement.where(Job.state == state)
+    if kind is not None:
+        statement = statement.where(Job.kind == kind)
+    return newest_first(
+        session,
+        statement,
+        column=Job.id,  # type: ignore[arg-type]
+        key=lambda row: row.Job.id,
+        start=start,
+        limit=limit,
+    )
+
+
+def cancel(session: Session, job_id: UUID, viewer: Viewer, *, now: datetime) -> Job:
+    """End a queued job unrun; raise JobFinished once it runs or has ended."""
+    job = find(session, job_id, viewer)
+    cancelled = session.execute(
+        sa.update(Job)
+        .where(Job.id == job_id, Job.state == "queued")
+        .values(state="cancelled", finished_at=now, run_at=None)
+        .returning(Job.queue, Job.lane)
+    ).first()
+    if cancelled is None:
+        raise JobFinished
+    _tell(session, job)
+    session.refresh(job)
+    return job
+
+
+def requeue(
+    session: Session,
+    job_id: UUID,
+    viewer: Viewer,
+    *,
+    allowance: timedelta,
+    now: datetime,
+) -> Job:
+    """Queue a failed job again with fresh attempts and `allowance` until it expires."""
+    job = find(session, job_id, viewer)
+    queued = session.execute(
+        sa.update(Job)
+        .where(Job.id == job_id, Job.state == "failed")
+        .values(state="queued", attempts=0, finished_at=None, deadline=now + allowance)
+        .returning(Job.id)
+    ).first()
+    if queued is None:
+        raise NotFailed
+    session.refresh(job)
+    return job
+
+
+_TELL: Final = sa.text(f"SELECT pg_notify('{CHANNEL}', :lane)")  # noqa: S608  constant
+
+
+def _tell(session: Session, job: Job) -> None:
+    session.execute(_TELL, {"lane": f"{job.queue}.{job.lane}"})

@@ -1,0 +1,175 @@
+"""API keys of applications: shown once, stored as a digest, bound by scopes."""
+
+import hmac
+import re
+import secrets
+import string
+import zlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from domain.apps import applications
+from domain.db import Base
+from domain.errors import Invalid, NotFound
+from domain.ids import uuid7
+
+SCOPES: Final = (
+    "ledger:read",  # balances, statements, the trial balance
+    "ledger:spend",  # operations and transfers on any owner of the application
+    "ledger:credit",  # CREDIT_ADD and reversals
+    "jobs:operate",  # see, and try again, every job of the application
+)
+
+_ALPHABET: Final = string.digits + string.ascii_letters
+_ID_LENGTH: Final = 12
+_SECRET_LENGTH: Final = 40
+_CHECK_LENGTH: Final = 6
+_SHAPE: Final = re.compile(
+    rf"pc_([0-9A-Za-z]{{{_ID_LENGTH}}})_"
+    rf"([0-9A-Za-z]{{{_SECRET_LENGTH}}})([0-9A-Za-z]{{{_CHECK_LENGTH}}})"
+)
+_LAST_USED_GRAIN: Final = timedelta(minutes=1)
+
+
+class NoSuchKey(NotFound):
+    """There is no such API key."""
+
+    code = "no_such_key"
+
+
+class UnknownScope(Invalid):
+    """There is no such scope."""
+
+    code = "unknown_scope"
+
+
+class UnknownApplication(Invalid):
+    """There is no such application."""
+
+    code = "unknown_application"
+
+
+class ApiKey(Base):
+    """One key of an application; `principal` is who its writes belong to."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.Text)
+    application: Mapped[str] = mapped_column(sa.Text)
+    principal: Mapped[UUID]
+    scopes: Mapped[list[str]] = mapped_column(postgresql.ARRAY(sa.Text))
+    digest: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    revoked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    last_used_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking, for which application, and what they may do."""
+
+    id: UUID
+    application: str
+    scopes: frozenset[str]
+
+
+def create(  # noqa: PLR0913  what is known of a key
+    session: Session,
+    *,
+    application: str,
+    scopes: Collection[str],
+    now: datetime,
+    name: str = "",
+    expires_at: datetime | None = None,
+    replaces: str | None = None,
+) -> tuple[ApiKey, str]:
+    """Store a new key; return it with the text that is shown this once.
+
+    A key that replaces another keeps its principal, so that writes retried with
+    the new key are still known; the old key works until it is revoked.
+    """
+    if application not in applications():
+        raise UnknownApplication(f"There is no application {application!r}.")
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise UnknownScope(f"Unknown scopes: {', '.join(unknown)}.")
+    identifier, text = _new_text()
+    key = ApiKey(
+        id=identifier,
+        name=name,
+        application=application,
+        principal=_get(session, replaces).principal if replaces else uuid7(),
+        scopes=sorted(scopes),
+        digest=sha256(text.encode()).digest(),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    session.add(key)
+    session.flush()
+    return key, text
+
+
+def revoke(session: Session, key_id: str, *, now: datetime) -> None:
+    """Stop a key from being accepted."""
+    key = _get(session, key_id)
+    key.revoked_at = key.revoked_at or now
+    session.flush()
+
+
+def list_keys(session: Session) -> Sequence[ApiKey]:
+    """Return every key, oldest first."""
+    return session.scalars(sa.select(ApiKey).order_by(ApiKey.created_at)).all()
+
+
+def well_formed(text: str) -> bool:
+    """Say whether the text can be a key at all; costs no look-up."""
+    match = _SHAPE.fullmatch(text)
+    return match is not None and _check(text[:-_CHECK_LENGTH]) == match[3]
+
+
+def authenticate(session: Session, text: str, *, now: datetime) -> Principal | None:
+    """Return whose key this is; None when unknown, expired or revoked."""
+    match = _SHAPE.fullmatch(text)
+    key = match and session.get(ApiKey, match[1])
+    if not key or not hmac.compare_digest(sha256(text.encode()).digest(), key.digest):
+        return None
+    if key.revoked_at is not None or (key.expires_at and key.expires_at <= now):
+        return None
+    if key.last_used_at is None or now - key.last_used_at > _LAST_USED_GRAIN:
+        key.last_used_at = now
+    return Principal(key.principal, key.application, frozenset(key.scopes))
+
+
+def _get(session: Session, key_id: str) -> ApiKey:
+    key = session.get(ApiKey, key_id)
+    if key is None:
+        raise NoSuchKey(f"There is no API key {key_id!r}.")
+    return key
+
+
+def _new_text() -> tuple[str, str]:
+    identifier = _random(_ID_LENGTH)
+    body = f"pc_{identifier}_{_random(_SECRET_LENGTH)}"
+    return identifier, body + _check(body)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _check(body: str) -> str:
+    """Return the CRC-32 of the text before it, in base 62: catches slips of the pen."""
+    number, text = zlib.crc32(body.encode()), ""
+    for _ in range(_CHECK_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        text = _ALPHABET[digit] + text
+    return text

@@ -1,0 +1,64 @@
+"""The ledger: double entry, append only, every batch in a handful of statements."""
+
+from domain.ledger.accounts import ISSUANCE, TREASURY, Account, is_system
+from domain.ledger.postings import (
+    AlreadyClaimed,
+    AlreadyReversed,
+    Posting,
+    SameAccount,
+    UnknownOperation,
+    lane_of,
+    operation_posting,
+    reversal_posting,
+    terms_of,
+    transfer_posting,
+)
+from domain.ledger.statements import (
+    Balance,
+    TrialBalance,
+    balance,
+    find_transfer,
+    statement,
+    trial_balance,
+)
+from domain.ledger.transfers import (
+    Batch,
+    BatchRefused,
+    InsufficientCredits,
+    NoSuchTransfer,
+    Posted,
+    Transfer,
+    TransferRow,
+    post,
+)
+
+__all__ = [
+    "ISSUANCE",
+    "TREASURY",
+    "Account",
+    "AlreadyClaimed",
+    "AlreadyReversed",
+    "Balance",
+    "Batch",
+    "BatchRefused",
+    "InsufficientCredits",
+    "NoSuchTransfer",
+    "Posted",
+    "Posting",
+    "SameAccount",
+    "Transfer",
+    "TransferRow",
+    "TrialBalance",
+    "UnknownOperation",
+    "balance",
+    "find_transfer",
+    "is_system",
+    "lane_of",
+    "operation_posting",
+    "post",
+    "reversal_posting",
+    "statement",
+    "terms_of",
+    "transfer_posting",
+    "trial_balance",
+]

@@ -1,0 +1,156 @@
+"""Accounts: one owner's credits in one application, locked in id order to change."""
+
+import json
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from domain.db import Base
+
+ISSUANCE: Final = "@issuance"
+TREASURY: Final = "@treasury"
+
+
+class AccountKey(NamedTuple):
+    """What identifies an account; owners have shard 0, system accounts one a lane."""
+
+    application: str
+    owner: str
+    shard: int
+
+
+class Account(Base):
+    """A balance and how many transfers made it."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (sa.UniqueConstraint("application", "owner", "shard"),)
+
+    id: Mapped[int] = mapped_column(
+        sa.BigInteger, sa.Identity(always=True), primary_key=True
+    )
+    application: Mapped[str] = mapped_column(sa.Text)
+    owner: Mapped[str] = mapped_column(sa.Text)
+    shard: Mapped[int] = mapped_column(sa.SmallInteger, server_default="0")
+    balance: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    version: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    lower_bound: Mapped[int | None] = mapped_column(sa.BigInteger, server_default="0")
+    updated_at: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
+
+
+class Standing:
+    """An account's state while this transaction holds its lock."""
+
+    __slots__ = (
+        "balance",
+        "changed",
+        "id",
+        "key",
+        "lower_bound",
+        "updated_at",
+        "version",
+    )
+
+    def __init__(self, row: Any) -> None:
+        self.id: int = row.id
+        self.key = AccountKey(row.application, row.owner, row.shard)
+        self.balance: int = row.balance
+        self.version: int = row.version
+        self.lower_bound: int | None = row.lower_bound
+        self.updated_at: datetime = row.updated_at
+        self.changed = False
+
+    def available(self) -> int | None:
+        """Return what can still be debited; None when there is no bound."""
+        if self.lower_bound is None:
+            return None
+        return self.balance - self.lower_bound
+
+    def move(self, amount: int, at: datetime) -> None:
+        """Add a signed amount as the account's next version."""
+        self.balance += amount
+        self.version += 1
+        self.updated_at = at
+        self.changed = True
+
+    def state(self) -> tuple[int, int, datetime, bool]:
+        """Return what `restore` needs to undo every move after it."""
+        return self.balance, self.version, self.updated_at, self.changed
+
+    def restore(self, state: tuple[int, int, datetime, bool]) -> None:
+        """Return to an earlier state of this transaction."""
+        self.balance, self.version, self.updated_at, self.changed = state
+
+
+def is_system(owner: str) -> bool:
+    """Say whether the name is the ledger's own, which no caller may use."""
+    return owner.startswith("@")
+
+
+_LOCK: Final = sa.text("""
+    SELECT accounts.*
+    FROM json_to_recordset(CAST(:keys AS json))
+        AS k(application text, owner text, shard smallint)
+    JOIN accounts USING (application, owner, shard)
+    ORDER BY accounts.id
+    FOR NO KEY UPDATE OF accounts
+""")
+
+# Sorted, so that two transactions never open the same accounts crosswise.
+_OPEN: Final = sa.text("""
+    INSERT INTO accounts (application, owner, shard, lower_bound, updated_at)
+    SELECT application, owner, shard, lower_bound, :now
+    FROM json_to_recordset(CAST(:keys AS json))
+        AS k(application text, owner text, shard smallint, lower_bound bigint)
+    ORDER BY application, owner, shard
+    ON CONFLICT DO NOTHING
+""")
+
+
+def lock(
+    session: Session, keys: Collection[AccountKey], *, now: datetime
+) -> dict[AccountKey, Standing]:
+    """Lock the accounts until the transaction ends, opening those that are missing."""
+    held = _lock(session, keys)
+    missing = [key for key in keys if key not in held]
+    if missing:
+        rows = [
+            {**key._asdict(), "lower_bound": None if key.owner == ISSUANCE else 0}
+            for key in missing
+        ]
+        session.execute(_OPEN, {"keys": json.dumps(rows), "now": now})
+        held |= _lock(session, missing)
+    return held
+
+
+def _lock(session: Session, keys: Collection[AccountKey]) -> dict[AccountKey, Standing]:
+    text = json.dumps([key._asdict() for key in keys])
+    rows = map(Standing, session.execute(_LOCK, {"keys": text}))
+    return {standing.key: standing for standing in rows}
+
+
+_STORE: Final = sa.text("""
+    UPDATE accounts
+    SET balance = r.balance, version = r.version, updated_at = r.updated_at
+    FROM json_to_recordset(CAST(:rows AS json))
+        AS r(id bigint, balance bigint, version bigint, updated_at timestamptz)
+    WHERE accounts.id = r.id
+""")
+
+
+def store(session: Session, standings: Collection[Standing]) -> None:
+    """Write the changed balances back."""
+    rows = [
+        {
+            "id": standing.id,
+            "balance": standing.balance,
+            "version": standing.version,
+            "updated_at": standing.updated_at.isoformat(),
+        }
+        for standing in standings
+        if standing.changed
+    ]
+    if rows:
+        session.execute(_STORE, {"rows": json.dumps(rows)})

@@ -1,0 +1,41 @@
+"""Alembic's environment: the models' metadata, and DATABASE_URL from outside."""
+
+import os
+
+from alembic import context
+
+import domain.keys
+import domain.jobs
+import domain.ledger
+import domain.content
+from domain.db import Base, create_engine
+from domain.settings import Settings
+
+# Two processes that migrate at once would both create the same tables.
+_ONE_AT_A_TIME = 0x7065_6F70
+
+
+def run() -> None:
+    """Migrate inside one transaction, one process at a time."""
+    connection = context.config.attributes.get("connection")
+    if connection is not None:
+        _migrate(connection)
+        return
+    engine = create_engine(Settings.from_environ(os.environ), role=False)
+    with engine.connect() as connection:
+        _migrate(connection)
+    engine.dispose()
+
+
+def _migrate(connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_server_default=True,
+    )
+    with context.begin_transaction():
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
+        context.run_migrations()
+
+
+run()

@@ -1,0 +1,83 @@
+"""Celery's side: one file a queue, one function a kind of job.
+
+A message is a doorbell ("lane L of queue Q has work"); the work is in the database.
+"""
+
+import importlib
+import os
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from celery import Celery, signals
+
+import celeryconfig
+import logconfig
+from domain.db import create_engine, session_factory
+from domain.operations import require_agreement
+from domain.settings import Settings
+from tasks._doorbell import ring
+from tasks._drain import drain
+from tasks._periodic import LANE, periodic, submit_slot
+from tasks._poll import poll
+from tasks._registry import batch_job, kinds, long_job
+
+__all__ = ["app", "batch_job", "kinds", "long_job", "poll", "ring", "start"]
+
+app: Final = Celery("peoples_coin")
+app.config_from_object("celeryconfig")
+
+# Importing a queue's file declares its kinds of job.
+for _queue in celeryconfig.QUEUES:
+    importlib.import_module(f"tasks.{_queue}")
+
+for _queue in celeryconfig.QUEUES:
+
+    @app.task(name=f"{_queue}.drain")
+    def _drain(lane: int, queue: str = _queue) -> None:
+        """Answer a doorbell."""
+        drain(queue, lane)
+
+    @app.task(name=f"{_queue}.submit_slot")
+    def _submit_slot(kind: str) -> None:
+        """Answer beat: the job is stored once, however many beats there are."""
+        declared = kinds[kind]
+        submit_slot(declared, now=datetime.now(UTC))
+        drain(declared.queue, LANE)
+
+
+app.conf.task_routes = {f"{queue}.*": {"queue": queue} for queue in celeryconfig.QUEUES}
+# A beat that was away for a while must not make up for it all at once.
+app.conf.beat_schedule = {
+    kind.name: {
+        "task": f"{kind.queue}.submit_slot",
+        "args": [kind.name],
+        "schedule": kind.every_seconds,
+        "options": {"expires": kind.every_seconds},
+    }
+    for kind in periodic()
+}
+
+
+def start() -> None:
+    """Set up logs and refuse to run on a database whose operations differ."""
+    settings = Settings.from_environ(os.environ)
+    logconfig.configure(level=settings.log_level, style=settings.log_format)
+    engine = create_engine(settings)
+    with session_factory(engine).begin() as session:
+        require_agreement(session)
+    engine.dispose()
+
+
+@signals.setup_logging.connect
+def _set_up_logging(**_options: Any) -> None:
+    settings = Settings.from_environ(os.environ)
+    logconfig.configure(level=settings.log_level, style=settings.log_format)
+
+
+@signals.worker_init.connect
+def _start_worker(**_options: Any) -> None:
+    # A signal's exception would only be logged; this one must end the process.
+    try:
+        start()
+    except Exception as error:
+        raise SystemExit(f"worker: {error}") from error

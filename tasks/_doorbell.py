@@ -1,0 +1,73 @@
+"""The doorbell: tells workers that a lane has work, at most one message at a time.
+
+Losing one is harmless (the reconciler rings again), doubling one too; waiting on
+the broker is neither, so every call here ends within half a second or so.
+"""
+
+from functools import cache
+from typing import Final
+
+import redis
+import structlog
+from celery import Celery
+from kombu.exceptions import KombuError
+
+import celeryconfig
+
+_log = structlog.get_logger()
+
+# While the flag stands, a doorbell is on its way and another would say nothing new.
+# It falls by itself should that doorbell have been lost.
+_FLAG_MS: Final = 2_000
+_TIMEOUT_SECONDS: Final = 0.5
+
+_BROKER_AWAY: Final = (KombuError, redis.RedisError, OSError)
+
+
+@cache
+def _publisher() -> Celery:
+    app = Celery("doorbell")
+    app.config_from_object("celeryconfig")
+    app.conf.broker_transport_options = celeryconfig.PUBLISHER_TRANSPORT
+    app.conf.broker_connection_timeout = _TIMEOUT_SECONDS
+    return app
+
+
+@cache
+def _flags() -> redis.Redis | None:
+    url = celeryconfig.broker_url
+    if url is None or url.startswith("amqp"):
+        return None
+    return redis.Redis.from_url(
+        url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+    )
+
+
+def ring(queue: str, lane: int) -> bool:
+    """Tell a worker that the lane has work; say whether the broker took it."""
+    if celeryconfig.broker_url is None:
+        return False
+    flags = _flags()
+    try:
+        if flags and not flags.set(_flag(queue, lane), 1, nx=True, px=_FLAG_MS):
+            return True
+        _publisher().send_task(f"{queue}.drain", args=[lane], queue=queue, retry=False)
+    except _BROKER_AWAY as error:
+        _log.warning("doorbell_failed", queue=queue, lane=lane, error=repr(error))
+        return False
+    return True
+
+
+def answer(queue: str, lane: int) -> None:
+    """Take the flag down: what is accepted from now on rings anew."""
+    flags = _flags()
+    if flags is None:
+        return
+    try:
+        flags.delete(_flag(queue, lane))
+    except redis.RedisError as error:
+        _log.warning("doorbell_not_answered", queue=queue, error=repr(error))
+
+
+def _flag(queue: str, lane: int) -> str:
+    return f"coin:rung:{queue}:{lane}"

@@ -1,0 +1,166 @@
+"""Drain a lane: claim, apply, commit, until nothing is due or the turn is over."""
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from itertools import groupby, takewhile
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from domain import jobs
+from domain.db import create_engine, session_factory
+from domain.jobs import Claim, Outcome, Superseded
+from domain.settings import Settings
+from tasks import _doorbell, _leases
+from tasks._registry import kinds
+
+_log = structlog.get_logger()
+
+BATCH_JOBS: Final = 500
+BATCH_ENTRIES: Final = 5_000
+# After its turn a drain rings again and lets other lanes in.
+TURN_SECONDS: Final = 2.0
+_DISTURBANCES_MAX: Final = 5
+_DISTURBED_SECONDS: Final = 0.25
+_QUERY_CANCELED: Final = "57014"
+
+
+class _Poisoned(Exception):
+    """A batch that fails however often it is tried; its jobs must be parted."""
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self.claims = claims
+        super().__init__(f"{len(claims)} jobs")
+
+
+@cache
+def settings() -> Settings:
+    """Return the process's settings."""
+    return Settings.from_environ(os.environ)
+
+
+@cache
+def sessions() -> sessionmaker[Session]:
+    """Return the process's sessions, made on first use: nothing crosses a fork."""
+    return session_factory(create_engine(settings()))
+
+
+def drain(queue: str, lane: int) -> None:
+    """Apply the lane's due jobs in order until none is left or the turn is over."""
+    _doorbell.answer(queue, lane)
+    stop = time.monotonic() + TURN_SECONDS
+    limit = BATCH_JOBS
+    disturbances = 0
+    while time.monotonic() < stop:
+        try:
+            count = _step(queue, lane, limit)
+        except _Poisoned as poisoned:
+            limit = _part(poisoned)
+            continue
+        except (OperationalError, Superseded) as error:
+            disturbances += 1
+            _log.warning("batch_disturbed", queue=queue, lane=lane, error=repr(error))
+            if disturbances == _DISTURBANCES_MAX:
+                return
+            time.sleep(random.uniform(0, _DISTURBED_SECONDS))  # noqa: S311  jitter
+            continue
+        if count is None:
+            return
+        limit = min(BATCH_JOBS, limit * 2)
+        # A doorbell answered while we held the lane relies on this second look.
+        if count == 0 and not _pending(queue, lane):
+            return
+    _doorbell.ring(queue, lane)
+
+
+def _step(queue: str, lane: int, limit: int) -> int | None:
+    """Apply one batch; return its size, or None when another worker has the lane."""
+    began = datetime.now(UTC)
+    with sessions().begin() as session:
+        if not jobs.hold_lane(session, queue=queue, lane=lane):
+            return None
+        claims = jobs.claim(
+            session, queue=queue, lane=lane, count=limit, size=BATCH_ENTRIES, now=began
+        )
+        if not claims:
+            return 0
+        if leased := _leases.take(session, claims[0], now=began):
+            claims = claims[:1]
+        else:
+            claims = list(takewhile(lambda claim: not _leases.is_long(claim), claims))
+            outcomes = _apply(session, claims, lane=lane, began=began)
+    if leased:
+        _leases.run(sessions(), leased, attempts_max=settings().attempts_max)
+    else:
+        _report(queue, lane, claims, outcomes, began)
+    return len(claims)
+
+
+def _apply(
+    session: Session, claims: Sequence[Claim], *, lane: int, began: datetime
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    try:
+        # Runs of one handler, so that jobs of several kinds keep their order.
+        for handler, run in groupby(claims, key=lambda claim: kinds[claim.kind].batch):
+            if handler is not None:
+                outcomes += handler(session, list(run), lane=lane, now=began)
+        jobs.finish(session, outcomes, began=began, now=datetime.now(UTC))
+    except Superseded:
+        raise
+    except OperationalError as error:
+        # A statement that took too long takes as long again: fewer rows may not.
+        if getattr(error.orig, "pgcode", None) != _QUERY_CANCELED:
+            raise
+        raise _Poisoned(claims) from error
+    except Exception as error:
+        raise _Poisoned(claims) from error
+    return outcomes
+
+
+def _part(poisoned: _Poisoned) -> int:
+    """Return the size to try next; a job that fails alone has failed an attempt."""
+    if len(poisoned.claims) == 1:
+        claim = poisoned.claims[0]
+        _leases.record_failure(
+            sessions(), claim, claim.attempts + 1, attempts_max=settings().attempts_max
+        )
+    return max(1, len(poisoned.claims) // 2)
+
+
+def _pending(queue: str, lane: int) -> bool:
+    with sessions().begin() as session:
+        return jobs.pending(session, queue=queue, lane=lane, now=datetime.now(UTC))
+
+
+def _report(
+    queue: str,
+    lane: int,
+    claims: Sequence[Claim],
+    outcomes: Sequence[Outcome],
+    began: datetime,
+) -> None:
+    elapsed = datetime.now(UTC) - began
+    refused = sum(1 for outcome in outcomes if outcome.refusal)
+    _log.info(
+        "batch_applied",
+        queue=queue,
+        lane=lane,
+        jobs=len(claims),
+        refused=refused,
+        ms=round(elapsed.total_seconds() * 1000, 1),
+    )
+    for claim in claims:
+        _log.debug(
+            "job_applied",
+            job=claim.id,
+            kind=claim.kind,
+            request=claim.request_id,
+            trace=claim.trace,
+        )

@@ -1,0 +1,28 @@
+"""The maintenance queue: what keeps the promise when messages and workers are lost."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from domain import jobs
+from domain.jobs import Claim
+from tasks._doorbell import ring
+from tasks._drain import settings
+from tasks._registry import long_job
+
+RECONCILE: Final = "maintenance.reconcile"
+_EVERY_SECONDS: Final = 5
+_ROWS_MAX: Final = 1_000
+_KEPT: Final = timedelta(days=1)
+
+
+@long_job(RECONCILE, every_seconds=_EVERY_SECONDS)
+def reconcile(session: Session, _claim: Claim, *, now: datetime) -> dict[str, Any]:
+    """Expire late jobs, take back lost ones, and ring wherever something is due."""
+    expired = jobs.expire(session, count=_ROWS_MAX, now=now)
+    lost = jobs.take_back(session, attempts_max=settings().attempts_max, now=now)
+    jobs.forget_periodic(session, count=_ROWS_MAX, before=now - _KEPT)
+    due = jobs.due_lanes(session, now=now)
+    rung = sum(ring(queue, lane) for queue, lane in due)
+    return {"expired": expired, "taken_back": len(lost), "rung": rung}

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 _TASKS: Final = Path(__file__).parent / "tasks"
 

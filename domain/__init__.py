@@ -1,1 +1,1 @@
-"""Rules and records: plain functions over a session, and nothing that serves or queues."""
+"""Rules and records: plain functions over a session, nothing that serves."""

@@ -3,11 +3,10 @@
 import os
 
 from alembic import context
+from sqlalchemy import Connection
 
-import domain.keys
-import domain.jobs
-import domain.ledger
 import domain.content
+import domain.keys  # noqa: F401  tables register themselves when imported
 from domain.db import Base, create_engine
 from domain.settings import Settings
 
@@ -27,7 +26,7 @@ def run() -> None:
     engine.dispose()
 
 
-def _migrate(connection) -> None:
+def _migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

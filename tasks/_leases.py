@@ -49,7 +49,7 @@ def run(sessions: sessionmaker[Session], claim: Claim, *, attempts_max: int) -> 
             jobs.finish_leased(session, claim, done, now=datetime.now(UTC))
     except Superseded as error:
         _log.warning("lease_lost", job=claim.id, kind=claim.kind, error=str(error))
-    except Exception:
+    except Exception:  # noqa: BLE001  whatever it is, the job must answer
         record_failure(sessions, claim, claim.attempts, attempts_max=attempts_max)
     else:
         _log.info("job_succeeded", job=claim.id, kind=claim.kind)

@@ -61,7 +61,7 @@ def batch_job(*names: str) -> Callable[[_Batch], _Batch]:
 def long_job(
     name: str, *, every_seconds: int | None = None
 ) -> Callable[[_Long], _Long]:
-    """Declare the handler of jobs that run alone, under a lease, perhaps periodically."""
+    """Declare the handler of jobs that run alone under a lease, perhaps periodic."""
 
     def declare(handler: _Long) -> _Long:
         _add(Kind(name, long=handler, every_seconds=every_seconds))

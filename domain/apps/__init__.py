@@ -44,8 +44,7 @@ _applications: dict[str, type["LedgerOperation"]] = {}
 class _CompleteOperations(EnumMeta):
     """Refuse an incomplete application at definition."""
 
-    # An enum's own members never reach `kwargs`; `application` is ours.
-    def __call__(  # type: ignore[override]
+    def __call__(
         cls, value: Any, *args: Any, application: str | None = None, **kwargs: Any
     ) -> Any:
         if application is None:
@@ -59,7 +58,12 @@ class _CompleteOperations(EnumMeta):
         return _CompleteOperations(value, (cls,), members, application=application)
 
     @classmethod
-    def __prepare__(metacls, cls: str, bases: tuple[type, ...], **_kwargs: Any) -> Any:
+    def __prepare__(  # type: ignore[override]
+        metacls,  # noqa: N804  the enum module's own word
+        cls: str,
+        bases: tuple[type, ...],
+        **_kwargs: Any,
+    ) -> Any:
         return super().__prepare__(cls, bases)
 
     def __new__(

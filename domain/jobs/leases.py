@@ -27,7 +27,7 @@ def lease(
 ) -> Claim | None:
     """Take a queued job to run it outside this transaction; None when it is gone."""
     row = session.execute(_LEASE, {"id": job_id, "until": until, "now": now}).first()
-    return row and Claim._make(row)
+    return None if row is None else Claim._make(row)
 
 
 _RENEW: Final = sa.text("""

@@ -92,7 +92,8 @@ _DUE: Final = sa.text("""
         UNION ALL
         SELECT next.queue, next.lane FROM lanes, LATERAL (
             SELECT queue, lane FROM jobs
-            WHERE state = 'queued' AND (jobs.queue, jobs.lane) > (lanes.queue, lanes.lane)
+            WHERE state = 'queued'
+              AND (jobs.queue, jobs.lane) > (lanes.queue, lanes.lane)
             ORDER BY queue, lane LIMIT 1) AS next
     )
     SELECT queue, lane FROM lanes WHERE EXISTS (

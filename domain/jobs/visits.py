@@ -106,7 +106,7 @@ def requeue(
     return job
 
 
-_TELL: Final = sa.text(f"SELECT pg_notify('{CHANNEL}', :lane)")  # noqa: S608  constant
+_TELL: Final = sa.text(f"SELECT pg_notify('{CHANNEL}', :lane)")
 
 
 def _tell(session: Session, job: Job) -> None:

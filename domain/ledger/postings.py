@@ -96,7 +96,7 @@ def terms_of(application: str, operation: str) -> Terms:
 def operation_posting(
     origin: Origin, *, owner: str, operation: str, nonce: str, metadata: Any = None
 ) -> Posting:
-    """Return the posting of a configured operation: issued to, or spent by, its owner."""
+    """Return the posting of a configured operation, issued to or spent by its owner."""
     terms = terms_of(origin.application, operation)
     account = AccountKey(origin.application, owner, OWNER_SHARD)
     system = AccountKey(

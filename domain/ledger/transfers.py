@@ -150,8 +150,9 @@ class TransferRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Postings to decide in order; atomic: all or none. An error stands for one
-    that could not even be read.
+    """Postings to decide in order, atomic: all or none.
+
+    An error stands for one that could not even be read.
     """
 
     postings: Sequence[Posting | DomainError]

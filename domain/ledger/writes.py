@@ -45,10 +45,10 @@ def apply(
     batches = [_batch(claim, lane) for claim in claims]
     decided = post(session, batches, now=now)
     return [
-        _batch_outcome(claim, batch.atomic, decisions)
+        _batch_outcome(claim, decisions)
         if claim.kind == POST_BATCH
         else outcome(claim, decisions[0])
-        for claim, batch, decisions in zip(claims, batches, decided, strict=True)
+        for claim, decisions in zip(claims, decided, strict=True)
     ]
 
 
@@ -134,9 +134,8 @@ def _posting(origin: Origin, entry: Mapping[str, Any]) -> Posting | DomainError:
         return error
 
 
-def _batch_outcome(
-    claim: Claim, atomic: bool, decisions: Sequence[Decision]
-) -> Outcome:
+def _batch_outcome(claim: Claim, decisions: Sequence[Decision]) -> Outcome:
+    atomic = claim.payload["atomic"]
     outcomes = list(_entry_outcomes(decisions))
     counts = {
         state: sum(1 for o in outcomes if o["state"] == state)

@@ -140,7 +140,8 @@ CREATE TABLE api_keys (
 IMMUTABLE = """
 CREATE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% of % is refused: the books are only added to', TG_OP, TG_TABLE_NAME
+    RAISE EXCEPTION '% of % is refused: the books are only added to',
+        TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'restrict_violation';
 END $$;
 CREATE TRIGGER transfers_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON transfers

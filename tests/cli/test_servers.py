@@ -1,0 +1,171 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+from redis import Redis, RedisError
+
+from cli.processes import DirectoryInUse
+from cli.servers import (
+    ServersMissing,
+    embedded_postgres,
+    embedded_redis,
+    prepared_postgres,
+    redis_client,
+)
+
+# Starts both servers, says so, and holds them until it is killed.
+HOLDER = """
+import sys
+from pathlib import Path
+from cli.servers import embedded_postgres, embedded_redis
+with embedded_postgres(Path(sys.argv[1])) as database, \
+        embedded_redis(Path(sys.argv[1])) as redis:
+    print(database, redis, flush=True)
+    sys.stdin.read()
+"""
+
+
+def ask(url, question):
+    connection = psycopg2.connect(url, connect_timeout=3)
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            return cursor.fetchone() if cursor.description else None
+    finally:
+        connection.close()
+
+
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_until(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+def server_pids(data):
+    postmaster = (data / "postgres/cluster/postmaster.pid").read_text()
+    return int(postmaster.split()[0])
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    process.urls = process.stdout.readline().split()
+    yield process
+    process.kill()
+    process.communicate(timeout=10)
+
+
+def test_postgres_is_durable_and_asks_for_a_password(tmp_path):
+    with embedded_postgres(tmp_path) as url:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            assert ask(url, f"SHOW {setting}") == ("on",)
+        assert ask(url, "SHOW server_version_num")[0].startswith("18")
+        with pytest.raises(psycopg2.OperationalError, match="password"):
+            ask(url.replace(url.split(":")[2].split("@")[0], "guess"), "SELECT 1")
+
+
+def test_redis_keeps_its_queues_and_asks_for_a_password(tmp_path):
+    with embedded_redis(tmp_path) as url:
+        with Redis.from_url(url) as client:
+            facts = client.info()
+            assert facts["maxmemory_policy"] == "noeviction"
+            assert facts["aof_enabled"] == 1
+            client.set("kept", "yes")
+        port = url.split(":")[-1]
+        with (
+            redis_client(f"redis://127.0.0.1:{port}", seconds=3) as stranger,
+            pytest.raises(RedisError, match=r"[Aa]uth"),
+        ):
+            stranger.ping()
+    with embedded_redis(tmp_path) as url, Redis.from_url(url) as client:
+        assert client.get("kept") == b"yes"
+
+
+def test_a_stop_leaves_data_and_no_process(tmp_path):
+    with embedded_postgres(tmp_path) as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+        pid = server_pids(tmp_path)
+        assert alive(pid)
+    assert not alive(pid)
+    with embedded_postgres(tmp_path) as url:
+        assert ask(url, "SELECT answer FROM kept") == (42,)
+
+
+def test_servers_end_with_a_killed_parent(holder, tmp_path):
+    pid = server_pids(tmp_path)
+    holder.kill()
+    wait_until(lambda: not alive(pid))
+
+
+def test_a_server_that_outlived_its_parent_is_replaced(tmp_path):
+    with embedded_postgres(tmp_path) as url:
+        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    leftover = start_stray_server(tmp_path)
+    with embedded_postgres(tmp_path) as url:
+        assert leftover.wait(timeout=10) is not None
+        assert ask(url, "SELECT answer FROM kept") == (42,)
+
+
+def test_a_stale_pid_file_with_a_strangers_pid_does_not_matter(tmp_path):
+    with embedded_postgres(tmp_path):
+        state = tmp_path / "postgres/cluster/postmaster.pid"
+        left = state.read_text().split("\n")
+    left[0] = str(os.getppid())
+    state.write_text("\n".join(left))
+    with embedded_postgres(tmp_path) as url:
+        assert ask(url, "SELECT 1") == (1,)
+
+
+def test_a_killed_postmaster_recovers_what_was_committed(holder, tmp_path):
+    ask(holder.urls[0], "CREATE TABLE kept AS SELECT 42 AS answer")
+    os.kill(server_pids(tmp_path), signal.SIGKILL)
+    holder.kill()
+    holder.wait(timeout=10)
+    with embedded_postgres(tmp_path) as url:
+        assert ask(url, "SELECT answer FROM kept") == (42,)
+
+
+def test_a_directory_serves_one_process_at_a_time(holder, tmp_path):
+    with (
+        pytest.raises(DirectoryInUse, match=f"in use by process {holder.pid}"),
+        embedded_postgres(tmp_path),
+    ):
+        pass
+
+
+def test_missing_wheels_are_named_with_the_way_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("cli.servers.find_spec", lambda _package: None)
+    with (
+        pytest.raises(ServersMissing, match=r"pip install -e '\.\[embedded\]'"),
+        embedded_postgres(tmp_path),
+    ):
+        pass
+
+
+def start_stray_server(data: Path) -> subprocess.Popen:
+    """Run PostgreSQL as a killed `coin up` might leave it."""
+    with prepared_postgres(data) as server:
+        program = server.program
+    process = program.start(subprocess.DEVNULL)
+    wait_until(server.ready)
+    return process

@@ -1,0 +1,23 @@
+"""The `coin` command: run, prepare, inspect and feed The People's Coin."""
+
+import click
+
+from cli import doctor, imports, keys, migrate, operations, up, worker
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="peoples-coin")
+def main() -> None:
+    """Run and tend The People's Coin."""
+
+
+for command in (
+    up.up,
+    migrate.migrate,
+    keys.keys,
+    doctor.doctor,
+    imports.import_file,
+    operations.operations,
+    worker.worker,
+):
+    main.add_command(command)

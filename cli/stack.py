@@ -1,0 +1,74 @@
+"""What `coin up` runs besides the servers: web, worker, beat and flower."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cli.database import ROOT
+from cli.processes import LOOPBACK, Program, free_port
+from cli.worker import celery, celery_worker
+from domain.settings import Settings
+
+# Nothing new comes in, then nothing new is announced, then work in hand is done;
+# only then may the servers go.
+STOP_ORDER: Final = ("web", "flower", "beat", "worker", "redis", "postgres")
+_FLOWER_PORT: Final = 5555
+_WORKER_GRACE_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """The application's processes on one host."""
+
+    settings: Settings
+    environment: Mapping[str, str]
+    data: Path
+    flower_port: int | None
+
+    def programs(self) -> list[Program]:
+        """Return what to start, in this order."""
+        web = self._program(
+            "web",
+            [
+                *(sys.executable, "-m", "gunicorn"),
+                *("--config", "python:api.server", "api.server:application()"),
+            ],
+        )
+        if not self.settings.broker_url:
+            poll = [sys.executable, "-m", "cli", "worker", "--poll"]
+            return [web, self._program("worker", poll, grace=_WORKER_GRACE_SECONDS)]
+        return [web, *self._celery()]
+
+    def _celery(self) -> list[Program]:
+        flower = self.flower_port
+        worker = celery_worker(events=flower is not None)
+        schedule = str(self.data.resolve() / "beat-schedule")
+        # No pid file: one left by a killed run would keep beat from starting.
+        beat = celery("beat", "--schedule", schedule, "--pidfile=")
+        programs = [
+            self._program("worker", worker, grace=_WORKER_GRACE_SECONDS),
+            self._program("beat", beat),
+        ]
+        if flower is not None:
+            page = celery("flower", f"--address={LOOPBACK}", f"--port={flower}")
+            programs.append(self._program("flower", page))
+        return programs
+
+    def _program(self, role: str, command: list[str], grace: float = 15.0) -> Program:
+        return Program(
+            role=role,
+            command=command,
+            folder=ROOT,
+            environment=self.environment,
+            grace_seconds=grace,
+        )
+
+
+def flower_port() -> int:
+    """Return Flower's usual port, or any other when that is taken."""
+    try:
+        return free_port(_FLOWER_PORT)
+    except OSError:
+        return free_port()

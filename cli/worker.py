@@ -1,0 +1,75 @@
+"""`coin worker`: run jobs, woken by the broker or by a look at the database."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli import database
+from cli.endpoints import data_option
+from domain.operations import OperationsDiffer
+
+CONCURRENCY: Final = 2
+
+
+@click.command()
+@click.option("--poll", is_flag=True, help="Without a broker: ask the database.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=CONCURRENCY,
+    show_default=True,
+    help="Processes of the Celery worker.",
+)
+@data_option
+def worker(*, poll: bool, concurrency: int, data: Path) -> None:
+    """Run jobs of every queue until SIGTERM or Ctrl-C."""
+    os.environ.update(database.addresses(data) | os.environ)
+    database.read_settings(os.environ)
+    if poll:
+        _poll()
+    else:
+        command = celery_worker(concurrency=concurrency)
+        os.execv(command[0], command)  # noqa: S606  becomes the worker
+
+
+def celery_worker(*, concurrency: int = CONCURRENCY, events: bool = False) -> list[str]:
+    """Return the command of a Celery worker that serves every queue."""
+    import celeryconfig  # noqa: PLC0415  reads the environment, complete only now
+
+    return [
+        *celery("worker"),
+        "--queues",
+        ",".join(celeryconfig.QUEUES),
+        "--concurrency",
+        str(concurrency),
+        # Neither is needed, and each floods a broker of many workers with messages.
+        "--without-mingle",
+        "--without-gossip",
+        "--hostname",
+        "worker@%h",
+        *(["--task-events"] if events else []),
+    ]
+
+
+def _poll() -> None:
+    import tasks  # noqa: PLC0415  reads the environment, complete only now
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        tasks.start()
+    except (OperationsDiffer, SQLAlchemyError) as error:
+        raise click.ClickException(str(error)) from None
+    tasks.poll(stop)
+
+
+def celery(*arguments: str) -> list[str]:
+    """Return a Celery command of this environment's own Python."""
+    return [sys.executable, "-m", "celery", "-A", "tasks", *arguments]

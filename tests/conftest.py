@@ -1,0 +1,137 @@
+"""Real servers for every test: one database a process, and sessions on it.
+
+DATABASE_URL and REDIS_URL name servers to use; otherwise embedded ones run for as
+long as the suite does, shared by all its processes. On a server of yours the suite
+touches only databases it makes itself, and one Redis database that was empty.
+"""
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import hypothesis
+import pytest
+from redis import Redis
+
+from cli.servers import embedded_postgres, embedded_redis
+from domain.db import create_engine, session_factory
+from domain.settings import Settings
+from tests import databases
+
+REDIS_DATABASES = 16
+REDIS_CLAIM = "coin:tests"
+REDIS_CLAIM_SECONDS = 3_600
+
+_OPEN = pytest.StashKey[ExitStack]()
+_SERVERS = pytest.StashKey[dict[str, str]]()
+
+hypothesis.settings.register_profile(
+    "suite",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("suite")
+
+
+def pytest_configure(config):
+    config.stash[_OPEN] = ExitStack()
+
+
+def pytest_unconfigure(config):
+    config.stash[_OPEN].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Start the servers before xdist's processes, in the one that outlives them."""
+    node.workerinput["servers"] = _start_servers(node.config)
+
+
+def _start_servers(config):
+    if _SERVERS not in config.stash:
+        enter = config.stash[_OPEN].enter_context
+        data = Path(tempfile.mkdtemp(prefix="coin-tests-"))
+        config.stash[_OPEN].callback(shutil.rmtree, data, ignore_errors=True)
+        config.stash[_SERVERS] = {
+            "database": os.environ.get("DATABASE_URL")
+            or enter(embedded_postgres(data)),
+            "redis": os.environ.get("REDIS_URL") or enter(embedded_redis(data)),
+        }
+    return config.stash[_SERVERS]
+
+
+@pytest.fixture(scope="session")
+def servers(request):
+    given = getattr(request.config, "workerinput", {}).get("servers")
+    return given or _start_servers(request.config)
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers):
+    """A Redis database that nothing else uses, emptied at the end."""
+    for number in reversed(range(REDIS_DATABASES)):
+        url = urlsplit(servers["redis"])._replace(path=f"/{number}").geturl()
+        with Redis.from_url(url) as client:
+            if not client.set(REDIS_CLAIM, 1, nx=True, ex=REDIS_CLAIM_SECONDS):
+                continue
+            if client.dbsize() == 1:
+                yield url
+                client.flushdb()
+                return
+            client.delete(REDIS_CLAIM)
+    pytest.exit(f"no empty database among {REDIS_DATABASES} at REDIS_URL")
+
+
+@pytest.fixture(scope="session")
+def empty_database(servers):
+    """Return a context of a database without tables."""
+    return partial(databases.created, servers["database"])
+
+
+@pytest.fixture(scope="session")
+def new_database(empty_database):
+    """Return a context of a database as a fresh installation has it."""
+    with empty_database() as template:
+        databases.upgrade(template)
+        yield partial(empty_database, template=template)
+
+
+@pytest.fixture(scope="session")
+def database_url(new_database):
+    """The database of this process' tests: what they commit stays until the end."""
+    with new_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def engine(database_url):
+    """Connections with the rights the application has."""
+    engine = create_engine(Settings(database_url=database_url))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def owner_engine(database_url):
+    """Connections with the rights of the one who owns the tables."""
+    engine = create_engine(Settings(database_url=database_url), role=False)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sessions(engine):
+    """Sessions that commit; their rows need owners and lanes of their own."""
+    return session_factory(engine)
+
+
+@pytest.fixture
+def session(engine):
+    """A session whose rows are gone after the test."""
+    with databases.rolled_back(engine) as session:
+        yield session

@@ -2,17 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from domain.apps import applications
+from domain.apps import REVERSAL, TRANSFER, applications
 from domain.db import Base
-
-# Moves whose amount the request names; every application has them.
-TRANSFER: Final = "TRANSFER"
-REVERSAL: Final = "REVERSAL"
 
 
 class Operation(Base):

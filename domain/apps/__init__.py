@@ -6,6 +6,7 @@ application's name is refused while it is being defined, as a class and as a cal
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, EnumMeta
@@ -19,6 +20,12 @@ SHARED_OPERATIONS: Final = (
     "CREDIT_SPEND",
     "CREDIT_ADD",
 )
+# Moves whose amount the request names; every application has them undeclared.
+TRANSFER: Final = "TRANSFER"
+REVERSAL: Final = "REVERSAL"
+
+# It stands in keys and addresses, where a "/" would make two names one.
+_APPLICATION: Final = re.compile("[a-z][a-z0-9_-]*")
 
 
 class Once(Enum):
@@ -90,7 +97,10 @@ def _refuse_incomplete(enum: str, application: str | None, classdict: Any) -> No
         for name, terms in members.items()
         if not isinstance(terms, Terms) or type(terms.amount) is not int
     ]
-    if not application:
+    taken = [name for name in (TRANSFER, REVERSAL) if name in members]
+    terms_given = list(members.values())
+    aliases = [n for n, terms in members.items() if terms_given.count(terms) > 1]
+    if not application or not _APPLICATION.fullmatch(application):
         raise TypeError(f"{enum}: name its application, as in application='games'")
     if application in _applications:
         raise TypeError(f"{enum}: application {application!r} is defined already")
@@ -98,6 +108,10 @@ def _refuse_incomplete(enum: str, application: str | None, classdict: Any) -> No
         raise TypeError(f"{enum}: lacks shared operations: {', '.join(missing)}")
     if without:
         raise TypeError(f"{enum}: no amount for {', '.join(without)}; use Terms(…)")
+    if taken:
+        raise TypeError(f"{enum}: every application has {', '.join(taken)} already")
+    if aliases:
+        raise TypeError(f"{enum}: {', '.join(aliases)} share one Terms object")
 
 
 class LedgerOperation(Enum, metaclass=_CompleteOperations):

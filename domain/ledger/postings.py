@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from domain.apps import Once, Terms, applications
+from domain.apps import REVERSAL, TRANSFER, Once, Terms, applications
 from domain.errors import DomainError, Invalid, Refused
 from domain.ids import transfer_id
 from domain.ledger.accounts import ISSUANCE, TREASURY, AccountKey
-from domain.operations import REVERSAL, TRANSFER
 
 OWNER_SHARD: Final = 0
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from domain.apps import REVERSAL
 from domain.errors import Conflict, DomainError
 from domain.jobs import Claim, Outcome
 from domain.ledger.postings import (
@@ -24,7 +25,6 @@ from domain.ledger.transfers import (
     existing,
     post,
 )
-from domain.operations import REVERSAL
 
 POST_OPERATION: Final = "ledger.post_operation"
 POST_TRANSFER: Final = "ledger.post_transfer"

@@ -44,10 +44,10 @@ def configure(*, level: str = "INFO", style: str = "auto") -> None:
         ),
         cache_logger_on_first_use=True,
     )
-    logging.config.dictConfig(standard_library(level=level, console=console))
+    logging.config.dictConfig(_standard_library(level=level, console=console))
 
 
-def standard_library(*, level: str, console: bool) -> dict[str, Any]:
+def _standard_library(*, level: str, console: bool) -> dict[str, Any]:
     """Return a logging configuration that renders like structlog's own."""
     return {
         "version": 1,

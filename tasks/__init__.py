@@ -15,13 +15,13 @@ import logconfig
 from domain.db import create_engine, session_factory
 from domain.operations import require_agreement
 from domain.settings import Settings
-from tasks._doorbell import ring
+from tasks._doorbell import ping, ring
 from tasks._drain import drain
 from tasks._periodic import LANE, periodic, submit_slot
 from tasks._poll import poll
 from tasks._registry import batch_job, kinds, long_job
 
-__all__ = ["app", "batch_job", "kinds", "long_job", "poll", "ring", "start"]
+__all__ = ["app", "batch_job", "kinds", "long_job", "ping", "poll", "ring", "start"]
 
 app: Final = Celery("peoples_coin")
 app.config_from_object("celeryconfig")
@@ -72,6 +72,13 @@ def start() -> None:
 def _set_up_logging(**_options: Any) -> None:
     settings = Settings.from_environ(os.environ)
     logconfig.configure(level=settings.log_level, style=settings.log_format)
+
+
+@signals.worker_ready.connect
+def _begin_at_once(**_options: Any) -> None:
+    # Beat waits a whole period before the first; readiness should not.
+    for kind in periodic():
+        app.send_task(f"{kind.queue}.submit_slot", args=[kind.name], queue=kind.queue)
 
 
 @signals.worker_init.connect

@@ -58,6 +58,16 @@ def ring(queue: str, lane: int) -> bool:
     return True
 
 
+def ping() -> None:
+    """Return if the broker answers within a second or so, else raise."""
+    flags = _flags()
+    if flags is not None:
+        flags.ping()
+        return
+    with _publisher().connection_for_write() as connection:
+        connection.ensure_connection(max_retries=1, timeout=_TIMEOUT_SECONDS)
+
+
 def answer(queue: str, lane: int) -> None:
     """Take the flag down: what is accepted from now on rings anew."""
     flags = _flags()

@@ -22,9 +22,17 @@ from domain.jobs.record import (
     NoSuchJob,
     NotFailed,
 )
-from domain.jobs.recovery import due_lanes, expire, fail, forget_periodic
+from domain.jobs.recovery import depths, due_lanes, expire, fail, forget_periodic
 from domain.jobs.submission import NewJob, Submission, submit
-from domain.jobs.visits import Viewer, cancel, find, finished, page, requeue
+from domain.jobs.visits import (
+    Viewer,
+    cancel,
+    find,
+    finished,
+    last_success,
+    page,
+    requeue,
+)
 
 __all__ = [
     "CHANNEL",
@@ -42,6 +50,7 @@ __all__ = [
     "Viewer",
     "cancel",
     "claim",
+    "depths",
     "due_lanes",
     "expire",
     "fail",
@@ -51,6 +60,7 @@ __all__ = [
     "finished",
     "forget_periodic",
     "hold_lane",
+    "last_success",
     "lease",
     "page",
     "pending",

@@ -107,6 +107,17 @@ def due_lanes(session: Session, *, now: datetime) -> list[tuple[str, int]]:
     return [(queue, lane) for queue, lane in session.execute(_DUE, {"now": now})]
 
 
+_DEPTHS: Final = sa.text("""
+    SELECT queue, lane, count(*), min(submitted_at)
+    FROM jobs WHERE state = 'queued' GROUP BY queue, lane
+""")
+
+
+def depths(session: Session) -> list[tuple[str, int, int, datetime]]:
+    """Return each lane's queued jobs and when the oldest was submitted."""
+    return [tuple(row) for row in session.execute(_DEPTHS)]
+
+
 _FORGET: Final = sa.text("""
     DELETE FROM jobs WHERE id IN (
         SELECT id FROM jobs WHERE application IS NULL AND finished_at < :before

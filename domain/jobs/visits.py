@@ -43,6 +43,16 @@ def finished(session: Session, ids: Collection[UUID]) -> Sequence[UUID]:
     ).all()
 
 
+def last_success(session: Session, kind: str) -> datetime | None:
+    """Return when a periodic job last succeeded."""
+    return session.scalar(
+        sa.select(Job.finished_at)
+        .where(Job.application.is_(None), Job.kind == kind, Job.state == "succeeded")
+        .order_by(Job.id.desc())
+        .limit(1)
+    )
+
+
 def page(  # noqa: PLR0913  the filters of a list
     session: Session,
     viewer: Viewer,

@@ -15,8 +15,6 @@ CREATE TABLE operations (
     retired boolean NOT NULL DEFAULT false,
     UNIQUE (application, name)
 );
-COMMENT ON COLUMN operations.amount IS
-    'what it is worth to the owner; null where the request says (transfer, reversal)';
 
 -- Balance and version change with every transfer: room on the page keeps those
 -- updates off the indexes.

@@ -1,0 +1,1 @@
+"""HTTP in, jobs out: the only layer that knows status codes."""

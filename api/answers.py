@@ -1,0 +1,96 @@
+"""How a job is shown: accepted, finished, or as the resource it is."""
+
+from datetime import datetime
+from typing import Any, Final
+
+import falcon
+import orjson
+
+from api.errors import PROBLEM_JSON, STATUS_OF_KIND, body_of
+from domain.jobs import Job, NewJob
+
+RETRY_AFTER_SECONDS: Final = "1"
+
+
+def answer_accepted(resp: falcon.Response, job: Job | NewJob) -> None:
+    """Answer 202 and where to look."""
+    resp.status = falcon.HTTP_202
+    resp.location = f"/jobs/{job.id}"
+    resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
+    resp.data = orjson.dumps(describe(job))
+    resp.content_type = falcon.MEDIA_JSON
+
+
+def answer_outcome(req: falcon.Request, resp: falcon.Response, job: Job) -> None:
+    """Answer what became of a finished job: 201, or its problem's own status."""
+    if job.state == "succeeded":
+        resp.status = falcon.HTTP_201
+        resp.location = _location(job)
+        resp.set_header("Content-Location", f"/jobs/{job.id}")
+        resp.data = orjson.dumps(job.result)
+        resp.content_type = falcon.MEDIA_JSON
+        return
+    problem = job.problem or _ENDED[job.state]
+    status = STATUS_OF_KIND[problem["kind"]]
+    resp.status = falcon.code_to_http_status(status)
+    resp.set_header("Content-Location", f"/jobs/{job.id}")
+    resp.content_type = PROBLEM_JSON
+    resp.data = orjson.dumps(
+        body_of(problem, status=status, instance=req.context.request_id)
+    )
+
+
+_ENDED: Final = {
+    "cancelled": {
+        "kind": "cancelled",
+        "code": "job_cancelled",
+        "detail": "The job was cancelled before a worker began it.",
+    }
+}
+
+
+def _location(job: Job) -> str:
+    result = job.result if isinstance(job.result, dict) else {}
+    if "content" in result:
+        return f"/content/{result['content']['id']}"
+    if "transfer" in result:
+        return f"/ledger/transfers/{result['transfer']['id']}"
+    return f"/jobs/{job.id}"
+
+
+def describe(job: Job | NewJob) -> dict[str, Any]:
+    """Return the job as JSON shows it."""
+    path = f"/jobs/{job.id}"
+    links = {"self": path, "events": f"{path}/events"}
+    stored = job if isinstance(job, Job) else None
+    started = stored.started_at if stored else None
+    finished = stored.finished_at if stored else None
+    if stored and stored.state == "succeeded" and _location(stored) != path:
+        links["result"] = _location(stored)
+    shown = {
+        "id": str(job.id),
+        "kind": job.kind,
+        "application": job.application,
+        "state": stored.state if stored else "queued",
+        "attempts": stored.attempts if stored else 0,
+        "submitted_at": job.submitted_at.isoformat(),
+        "started_at": started and started.isoformat(),
+        "finished_at": finished and finished.isoformat(),
+        "deadline": job.deadline.isoformat(),
+        "queue_ms": _ms(job.submitted_at, started),
+        "run_ms": _ms(started, finished),
+        "request_id": job.request_id,
+        "links": links,
+    }
+    if stored and stored.state == "succeeded":
+        shown["result"] = stored.result
+    elif stored and (problem := stored.problem or _ENDED.get(stored.state)):
+        status = STATUS_OF_KIND[problem["kind"]]
+        shown["problem"] = body_of(problem, status=status, instance=path)
+    return shown
+
+
+def _ms(since: datetime | None, until: datetime | None) -> int | None:
+    if since is None or until is None:
+        return None
+    return round((until - since).total_seconds() * 1000)

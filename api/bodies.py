@@ -1,0 +1,161 @@
+"""The shapes of ledger writes: what is accepted, refused by name when not."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+
+from api.media import DEPTH_MAX, INTEGER_MAX, exact
+
+NAME_LENGTH_MAX: Final = 128
+NONCE_LENGTH_MAX: Final = 255
+REASON_LENGTH_MAX: Final = 500
+TITLE_LENGTH_MAX: Final = 200
+METADATA_BYTES_MAX: Final = 4 * 1024
+BATCH_ENTRIES_MAX: Final = 5_000
+
+# They would hide an owner's balance behind another resource under /ledger/.
+_RESERVED: Final = frozenset({"batches", "operations", "transfers", "trial-balance"})
+_OWNER: Final = re.compile(r"\w[\w.:+~@-]*")
+_PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
+
+
+def owner_name(value: str) -> None:
+    """Refuse what cannot name an owner."""
+    if len(value) > NAME_LENGTH_MAX or not _OWNER.fullmatch(value):
+        raise ValidationError(
+            f"1 to {NAME_LENGTH_MAX} letters, digits and . _ : + ~ @ -, "
+            "beginning with a letter, a digit or _."
+        )
+    if value in _RESERVED:
+        raise ValidationError("This word is reserved; choose another.")
+
+
+def _printable(value: str) -> None:
+    if not _PRINTABLE.fullmatch(value):
+        raise ValidationError("No control characters.")
+
+
+def _metadata(value: Any) -> None:
+    if not isinstance(value, dict):
+        raise ValidationError("An object.")
+    if not exact(value):
+        raise ValidationError(
+            "Numbers are whole and within ±2^53; write others as text."
+        )
+    if len(orjson.dumps(value)) > METADATA_BYTES_MAX:
+        raise ValidationError(f"At most {METADATA_BYTES_MAX} bytes of JSON.")
+
+
+def _owner(**options: Any) -> fields.String:
+    return fields.String(required=True, validate=owner_name, **options)
+
+
+def _nonce(*, required: bool) -> fields.String:
+    length = validate.Length(1, NONCE_LENGTH_MAX)
+    return fields.String(required=required, validate=[length, _printable])
+
+
+def _whole(**options: Any) -> fields.Integer:
+    return fields.Integer(strict=True, **options)
+
+
+class _Body(Schema):
+    class Meta:
+        """Unknown fields are named, not ignored."""
+
+        unknown = RAISE
+
+
+class OperationBody(_Body):
+    """POST /ledger."""
+
+    owner_id = _owner()
+    operation = fields.String(required=True, validate=validate.Length(1, 100))
+    nonce = _nonce(required=False)
+    metadata = fields.Raw(validate=_metadata)
+    amount = _whole(validate=validate.Range(-INTEGER_MAX, INTEGER_MAX))
+
+
+class TransferBody(_Body):
+    """POST /ledger/transfers."""
+
+    source = _owner(data_key="from")
+    target = _owner(data_key="to")
+    amount = _whole(required=True, validate=validate.Range(1, INTEGER_MAX))
+    nonce = _nonce(required=False)
+    metadata = fields.Raw(validate=_metadata)
+
+    @post_load
+    def _as_sent(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        body["from"], body["to"] = body.pop("source"), body.pop("target")
+        return body
+
+
+class OperationEntry(OperationBody):
+    """An operation in a batch, where every entry has a nonce of its own."""
+
+    nonce = _nonce(required=True)
+
+
+class TransferEntry(TransferBody):
+    """A transfer in a batch."""
+
+    nonce = _nonce(required=True)
+
+
+class ReversalBody(_Body):
+    """POST /ledger/transfers/{id}/reversal."""
+
+    nonce = _nonce(required=False)
+    reason = fields.String(
+        required=True, validate=[validate.Length(1, REASON_LENGTH_MAX), _printable]
+    )
+
+
+class ContentBody(_Body):
+    """POST /content."""
+
+    owner_id = _owner()
+    nonce = _nonce(required=False)
+    title = fields.String(validate=[validate.Length(1, TITLE_LENGTH_MAX), _printable])
+
+
+class AccessBody(_Body):
+    """POST /content/{id}/access."""
+
+    owner_id = _owner()
+    nonce = _nonce(required=False)
+
+
+_operation_entry: Final = OperationEntry()
+_transfer_entry: Final = TransferEntry()
+
+
+def entry_schema(entry: Any) -> Schema:
+    """Return the schema of a batch's entry: with `from`, it is a transfer."""
+    transfer = isinstance(entry, Mapping) and "from" in entry
+    return _transfer_entry if transfer else _operation_entry
+
+
+class BatchBody(_Body):
+    """POST /ledger/batches as JSON; its entries are read one by one."""
+
+    entries = fields.List(fields.Raw(), required=True)
+    atomic = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+
+
+__all__ = [
+    "BATCH_ENTRIES_MAX",
+    "DEPTH_MAX",
+    "AccessBody",
+    "BatchBody",
+    "ContentBody",
+    "OperationBody",
+    "ReversalBody",
+    "TransferBody",
+    "entry_schema",
+    "owner_name",
+]

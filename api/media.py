@@ -1,0 +1,163 @@
+"""Bodies in and out: strict JSON, bounded in size and depth, and validators' tags."""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+import falcon
+import orjson
+from marshmallow import Schema, ValidationError
+
+from api.errors import Problem, Unprocessable
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+
+BODY_BYTES_MAX: Final = 5 * 1024 * 1024
+DEPTH_MAX: Final = 16
+INTEGER_MAX: Final = 2**53
+
+
+def read_json(req: falcon.Request) -> Any:
+    """Return the body as JSON, or answer 400, 408, 413 or 415."""
+    require_media(req, JSON)
+    return parse(read_body(req))
+
+
+def require_media(req: falcon.Request, *accepted: str) -> str:
+    """Return the body's media type, or answer 415 naming those accepted."""
+    media = (req.content_type or "").partition(";")[0].strip().lower()
+    if media in accepted:
+        return media
+    names = " or ".join(accepted)
+    raise Problem(
+        415,
+        "unsupported_media_type",
+        f"Send {names}, and say so in Content-Type.",
+        headers={"Accept-Post": ", ".join(accepted)},
+    )
+
+
+def read_body(req: falcon.Request) -> bytes:
+    """Return the raw body, or answer 413 when it is larger than allowed."""
+    if (req.content_length or 0) > BODY_BYTES_MAX:
+        raise _too_large()
+    if req.content_length is None:
+        body: bytes = req.stream.read(BODY_BYTES_MAX + 1)
+    else:
+        body = req.bounded_stream.read()
+        if len(body) < req.content_length:
+            raise Problem(400, "body_cut_short", "The body ended before its length.")
+    if len(body) > BODY_BYTES_MAX:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> Problem:
+    return Problem(
+        413,
+        "body_too_large",
+        f"A body may have {BODY_BYTES_MAX} bytes; split it into several requests.",
+    )
+
+
+def parse(body: bytes, pointer: str = "") -> Any:
+    """Return one JSON document, or answer 400 or 422 saying where it is at fault."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(
+            400,
+            "malformed_json",
+            f"The body is not JSON: {error.msg} (line {error.lineno}, "
+            f"column {error.colno}).",
+            pointer=pointer,
+        ) from None
+    # Few brackets cannot be deep, and no backslash cannot hide a control character.
+    if body.count(b"{") + body.count(b"[") > DEPTH_MAX:
+        _refuse_deep(document)
+    if b"\\u0000" in body:
+        errors = [_fault(where) for where in _with_nul(document, pointer)]
+        if errors:
+            raise Unprocessable(errors)
+    return document
+
+
+def _refuse_deep(document: Any) -> None:
+    level = [document]
+    for _ in range(DEPTH_MAX):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise Problem(
+        400, "too_deep", f"A body may be nested {DEPTH_MAX} levels deep; flatten it."
+    )
+
+
+def _children(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
+
+
+def _with_nul(node: Any, pointer: str) -> Iterator[str]:
+    if isinstance(node, str) and "\0" in node:
+        yield pointer
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if "\0" in key:
+                yield pointer
+            yield from _with_nul(value, f"{pointer}/{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _with_nul(value, f"{pointer}/{index}")
+
+
+def _fault(pointer: str) -> dict[str, str]:
+    return {"pointer": pointer, "detail": "The character NUL cannot be stored."}
+
+
+def load(schema: Schema, document: Any, pointer: str = "") -> Any:
+    """Return the document as the schema has it, or answer 422 for every fault."""
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise Unprocessable(list(faults(error.messages, pointer))) from None
+
+
+def faults(messages: Any, pointer: str) -> Iterator[dict[str, str]]:
+    """Flatten marshmallow's messages to JSON pointers (RFC 6901)."""
+    if isinstance(messages, Mapping):
+        for key, value in messages.items():
+            below = "" if key == "_schema" else f"/{_escape(str(key))}"
+            yield from faults(value, pointer + below)
+    else:
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield {"pointer": pointer, "detail": str(message)}
+
+
+def _escape(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def exact(value: Any) -> bool:
+    """Say whether a JSON value has only text, truth values and exact integers."""
+    if isinstance(value, dict):
+        return all(exact(item) for item in value.values())
+    if isinstance(value, list):
+        return all(exact(item) for item in value)
+    if isinstance(value, int):
+        return -INTEGER_MAX <= value <= INTEGER_MAX
+    return not isinstance(value, float)
+
+
+def show(req: falcon.Request, resp: falcon.Response, media: Any) -> None:
+    """Answer one item with a strong ETag, or 304 when the caller has it already."""
+    body = orjson.dumps(media)
+    resp.etag = sha256(body).hexdigest()[:32]
+    known = req.if_none_match or []
+    if not {"*", resp.etag}.isdisjoint(known):
+        resp.status = falcon.HTTP_304
+        return
+    resp.content_type = JSON
+    resp.data = body

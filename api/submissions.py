@@ -1,0 +1,136 @@
+"""From a valid request to a stored job, once per idempotency key."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final
+from uuid import UUID
+
+import falcon
+import orjson
+from sqlalchemy.orm import Session, sessionmaker
+
+from api import query
+from api.answers import answer_accepted, answer_outcome
+from api.errors import Problem
+from api.intake import Intake
+from api.waiters import Waiters
+from domain.ids import derived_id, uuid7
+from domain.jobs import FINAL, Job, NewJob
+from domain.keys import Principal
+
+KEY_LENGTH_MAX: Final = 255
+_PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f]+")
+_PREFER_WAIT: Final = re.compile(r"\bwait\s*=\s*\"?(\d{1,9})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a resource asks to be done."""
+
+    kind: str
+    lane: int
+    payload: dict[str, Any]
+    key: str | None
+    family: str
+    size: int = 1
+
+    @property
+    def queue(self) -> str:
+        """Return the queue, the first half of the kind's name."""
+        return self.kind.partition(".")[0]
+
+
+def idempotency_key(req: falcon.Request, nonce: str | None = None) -> str | None:
+    """Return the header's key, or the body's nonce; both must agree when given."""
+    text = req.get_header("Idempotency-Key")
+    if text is None:
+        return nonce
+    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+    if not 0 < len(key) <= KEY_LENGTH_MAX or not _PRINTABLE.fullmatch(key):
+        raise Problem(
+            422,
+            "invalid_idempotency_key",
+            f"Idempotency-Key has 1 to {KEY_LENGTH_MAX} printable characters.",
+        )
+    if nonce is not None and nonce != key:
+        raise Problem(
+            422,
+            "idempotency_key_mismatch",
+            "The header Idempotency-Key and the body's nonce differ; send one.",
+        )
+    return key
+
+
+class Submissions:
+    """Turns a draft into a stored job and answers as the caller prefers."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        waiters: Waiters,
+        sessions: sessionmaker[Session],
+        *,
+        deadline_seconds: int,
+    ) -> None:
+        self._intake = intake
+        self._waiters = waiters
+        self._sessions = sessions
+        self._deadline = timedelta(seconds=deadline_seconds)
+
+    def accept(self, req: falcon.Request, resp: falcon.Response, draft: Draft) -> None:
+        """Answer 202 once the job is stored; what became of it when told to wait."""
+        principal: Principal = req.context.principal
+        job, size = self._job(req, principal, draft)
+        submission = self._intake.submit(job, size)
+        if submission.error is not None:
+            raise submission.error
+        if submission.earlier is not None:
+            resp.set_header("Idempotency-Replayed", "true")
+        seconds = _preferred_wait(req)
+        if seconds is not None:
+            resp.set_header("Preference-Applied", f"wait={seconds}")
+        if seconds and (done := self._finished(job, submission.earlier, seconds)):
+            answer_outcome(req, resp, done)
+        else:
+            answer_accepted(resp, submission.earlier or job)
+
+    def _job(
+        self, req: falcon.Request, principal: Principal, draft: Draft
+    ) -> tuple[NewJob, int]:
+        now = datetime.now(UTC)
+        body = orjson.dumps(draft.payload, option=orjson.OPT_SORT_KEYS)
+        digest = sha256(draft.kind.encode() + b"\0" + body).digest()[:16]
+        scope = (principal.application, principal.id, draft.family)
+        job = NewJob(
+            id=uuid7(),
+            kind=draft.kind,
+            queue=draft.queue,
+            lane=draft.lane,
+            size=draft.size,
+            payload=draft.payload,
+            application=principal.application,
+            principal=principal.id,
+            idempotency=derived_id(*scope, draft.key) if draft.key else None,
+            digest=UUID(bytes=digest),
+            request_id=req.context.request_id,
+            trace=req.context.trace,
+            submitted_at=now,
+            deadline=now + self._deadline,
+        )
+        return job, len(body)
+
+    def _finished(self, job: NewJob, earlier: Job | None, seconds: int) -> Job | None:
+        if earlier is not None and earlier.state in FINAL:
+            return earlier
+        job_id = earlier.id if earlier is not None else job.id
+        if not self._waiters.wait(job_id, f"{job.queue}.{job.lane}", seconds):
+            return None
+        with self._sessions() as session:
+            return session.get(Job, job_id)
+
+
+def _preferred_wait(req: falcon.Request) -> int | None:
+    match = _PREFER_WAIT.search(req.get_header("Prefer") or "")
+    return match and min(int(match[1]), query.WAIT_SECONDS_MAX)

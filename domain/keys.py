@@ -102,12 +102,15 @@ def create(  # noqa: PLR0913  what is known of a key
         raise UnknownApplication(f"There is no application {application!r}.")
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise UnknownScope(f"Unknown scopes: {', '.join(unknown)}.")
+    before = _get(session, replaces) if replaces else None
+    if before and before.application != application:
+        raise NoSuchKey(f"{application} has no API key {replaces!r}.")
     identifier, text = _new_text()
     key = ApiKey(
         id=identifier,
         name=name,
         application=application,
-        principal=_get(session, replaces).principal if replaces else uuid7(),
+        principal=before.principal if before else uuid7(),
         scopes=sorted(scopes),
         digest=sha256(text.encode()).digest(),
         created_at=now,

@@ -18,15 +18,18 @@ from domain.settings import Settings
 
 APPLICATIONS: Final = ("commons", "content")
 _FILE: Final = "keys.json"
-_NAME: Final = "coin up"
 
 
 def standing_keys(settings: Settings, data: Path) -> dict[str, str]:
     """Return a key with every scope for each application, made only when needed."""
     known = _read(data / _FILE)
+    # Of this directory: another `coin up` on the same database keeps its own.
+    name = f"coin up in {data.resolve()}"
     with database.transaction(settings) as session:
         current = {
-            application: _valid_or_new(session, application, known.get(application))
+            application: _valid_or_new(
+                session, application, text=known.get(application), name=name
+            )
             for application in APPLICATIONS
         }
     write_private(data / _FILE, json.dumps(current, indent=2) + "\n")
@@ -40,21 +43,23 @@ def _read(path: Path) -> dict[str, str]:
         return {}
 
 
-def _valid_or_new(session: Session, application: str, text: str | None) -> str:
+def _valid_or_new(
+    session: Session, application: str, *, text: str | None, name: str
+) -> str:
     now = datetime.now(UTC)
     if text and _serves(keys.authenticate(session, text, now=now), application):
         return text
     former = [
         key
         for key in keys.list_keys(session)
-        if key.application == application and key.name == _NAME
+        if key.application == application and key.name == name
     ]
     _, fresh = keys.create(
         session,
         application=application,
         scopes=keys.SCOPES,
         now=now,
-        name=_NAME,
+        name=name,
         replaces=former[-1].id if former else None,
     )
     for key in former:

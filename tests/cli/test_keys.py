@@ -132,3 +132,13 @@ def test_a_lost_standing_key_is_replaced_and_its_principal_kept(
     second = standing_keys(settings, tmp_path)
     assert authenticate(sessions, second["commons"]).id == before.id
     assert authenticate(sessions, first["commons"]) is None
+
+
+def test_two_directories_on_one_database_keep_their_own_keys(
+    settings, sessions, tmp_path
+):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    first = standing_keys(settings, tmp_path / "one")
+    standing_keys(settings, tmp_path / "two")
+    assert authenticate(sessions, first["commons"]) is not None

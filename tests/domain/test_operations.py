@@ -27,8 +27,8 @@ def games():
     before = dict(applications())
     operations = {**SHARED, "LEVEL_WON": Terms(7)}
     yield LedgerOperation("Games", operations, application="games")
-    apps._applications.clear()  # noqa: SLF001
-    apps._applications.update(before)  # noqa: SLF001
+    apps._applications.clear()
+    apps._applications.update(before)
 
 
 def change(session, name, **values):

@@ -2,6 +2,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from domain.apps import applications
 from domain.errors import IdempotencyKeyReused
@@ -360,6 +362,35 @@ def test_a_nonce_in_another_application_is_another_write(session, owner):
         posting = make_operation(origin, owner=owner, nonce="n")
 
         assert not post_one(session, posting).replayed
+
+
+# What a database can store: the API refuses the rest.
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+scalars = st.none() | st.booleans() | st.integers() | texts
+metadata = st.recursive(
+    scalars | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner) | st.dictionaries(texts, inner),
+    max_leaves=8,
+)
+
+
+@given(metadata)
+@example(1e25)
+@example({"a": [-0.0, 1.0, 5e-324, 1.7976931348623157e308, 0.1]})
+def test_whatever_the_metadata_the_same_write_again_is_a_replay(session, given):
+    posting = make_operation(owner="ada", metadata=given)
+    post_one(session, posting)
+
+    assert post_one(session, posting).replayed
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (0, False), ("1", 1), (1, 2)])
+def test_metadata_of_another_kind_is_another_body(session, one, other):
+    origin = make_origin()
+    post_one(session, make_operation(origin, owner="ada", nonce="n", metadata=[one]))
+    again = make_operation(origin, owner="ada", nonce="n", metadata=[other])
+
+    assert isinstance(post_one(session, again), IdempotencyKeyReused)
 
 
 # Batches

@@ -28,7 +28,7 @@ class Stack:
     flower_port: int | None
 
     def programs(self) -> list[Program]:
-        """Return what to start, in this order."""
+        """Return what a write needs, and what announces periodic jobs."""
         web = self._program(
             "web",
             [
@@ -39,22 +39,20 @@ class Stack:
         if not self.settings.broker_url:
             poll = [sys.executable, "-m", "cli", "worker", "--poll"]
             return [web, self._program("worker", poll, grace=_WORKER_GRACE_SECONDS)]
-        return [web, *self._celery()]
-
-    def _celery(self) -> list[Program]:
-        flower = self.flower_port
-        worker = celery_worker(events=flower is not None)
+        worker = celery_worker(events=self.flower_port is not None)
         schedule = str(self.data.resolve() / "beat-schedule")
         # No pid file: one left by a killed run would keep beat from starting.
         beat = celery("beat", "--schedule", schedule, "--pidfile=")
-        programs = [
+        return [
+            web,
             self._program("worker", worker, grace=_WORKER_GRACE_SECONDS),
             self._program("beat", beat),
         ]
-        if flower is not None:
-            page = celery("flower", f"--address={LOOPBACK}", f"--port={flower}")
-            programs.append(self._program("flower", page))
-        return programs
+
+    def flower(self) -> Program:
+        """Return Flower; it asks who works once, so workers should be up by then."""
+        address = (f"--address={LOOPBACK}", f"--port={self.flower_port}")
+        return self._program("flower", celery("flower", *address, "--logging=warning"))
 
     def _program(self, role: str, command: list[str], grace: float = 15.0) -> Program:
         return Program(

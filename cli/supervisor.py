@@ -86,11 +86,14 @@ class Supervisor:
         """Tend the programs until something is true; say whether it came in time."""
         deadline = time.monotonic() + seconds
         while not condition():
+            # Not after each turn: what the condition asks may itself be logged.
+            again = time.monotonic() + _TURN_SECONDS
+            while time.monotonic() < again:
+                self._turn()
             if self._interrupts:
                 raise Interrupted("stopped before everything was up")
             if time.monotonic() > deadline:
                 return False
-            self._turn()
         return True
 
     def run(self) -> None:

@@ -25,7 +25,8 @@ from cli.supervisor import Supervisor
 from domain.settings import Settings
 
 _READY_SECONDS: Final = 90
-_READY_ANSWER_SECONDS: Final = 3
+_FLOWER_SECONDS: Final = 15
+_ANSWER_SECONDS: Final = 3
 _ANYWHERE: Final = ("", "0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 
 _WELCOME: Final = """
@@ -136,8 +137,13 @@ class _Run:
         )
         for program in stack.programs():
             self._supervisor.start(program)
-        if not self._supervisor.wait_until(self._ready, _READY_SECONDS):
+        if not self._supervisor.wait_until(self._writable, _READY_SECONDS):
             raise ServerFailed("the API is not ready; `coin doctor` may know why")
+        if flower is not None:
+            self._supervisor.start(stack.flower())
+            self._supervisor.wait_until(
+                lambda: _answers(LOOPBACK, flower, "/healthcheck"), _FLOWER_SECONDS
+            )
         self._announce(settings, keys, flower)
 
     def _environment(self) -> dict[str, str]:
@@ -173,18 +179,9 @@ class _Run:
         self._supervisor.report()
         self._output.line(f"\nready {self._endpoints.api}")
 
-    def _ready(self) -> bool:
+    def _writable(self) -> bool:
         """Ask the API whether a write would succeed now."""
-        connection = http.client.HTTPConnection(
-            self._address(), self._port, timeout=_READY_ANSWER_SECONDS
-        )
-        try:
-            connection.request("GET", "/status/ready")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return _answers(self._address(), self._port, "/status/ready")
 
     def _address(self) -> str:
         return LOOPBACK if self._host in _ANYWHERE else self._host
@@ -193,3 +190,14 @@ class _Run:
         if self._endpoints is not None:
             self._endpoints.pids = dict(self._supervisor.pids())
             self._endpoints.write(self._data)
+
+
+def _answers(host: str, port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_SECONDS)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

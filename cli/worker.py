@@ -72,4 +72,5 @@ def _poll() -> None:
 
 def celery(*arguments: str) -> list[str]:
     """Return a Celery command of this environment's own Python."""
-    return [sys.executable, "-m", "celery", "-A", "tasks", *arguments]
+    # Quiet means without banners; events are logged all the same.
+    return [sys.executable, "-m", "celery", "-A", "tasks", "--quiet", *arguments]

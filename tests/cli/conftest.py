@@ -1,11 +1,28 @@
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 import uuid
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import psutil
 import psycopg2
 import pytest
 from click.testing import CliRunner
 
+import cli
 from cli import main
 from cli.servers import embedded_postgres, embedded_redis
+
+ROOT = Path(cli.__file__).parent.parent
+SERVERS = ("DATABASE_URL", "REDIS_URL", "RABBITMQ_URL")
+START_SECONDS = 60
+STOP_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +39,8 @@ def own_redis(tmp_path_factory):
 
 
 @pytest.fixture
-def empty_database(own_postgres):
+def bare_database(own_postgres):
+    """A database without tables, whose owner may do anything."""
     name = f"test_{uuid.uuid4().hex}"
     connection = psycopg2.connect(own_postgres, connect_timeout=3)
     connection.autocommit = True
@@ -37,7 +55,7 @@ def coin(monkeypatch, tmp_path):
     """Run `coin` with an environment of its own: coin("keys", "list", REDIS_URL=…)."""
 
     def run(*arguments, **environ):
-        for name in ("DATABASE_URL", "REDIS_URL", "RABBITMQ_URL"):
+        for name in SERVERS:
             monkeypatch.delenv(name, raising=False)
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
@@ -45,3 +63,87 @@ def coin(monkeypatch, tmp_path):
         return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
     return run
+
+
+class RunningStack:
+    """A `coin up` in a process of its own."""
+
+    def __init__(self, data, *options, **environ):
+        self.data = data
+        self.log = data.with_suffix(".log")
+        kept = {k: v for k, v in os.environ.items() if k not in SERVERS}
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cli", "up", "--data", data, *options],
+                cwd=ROOT,
+                env={**kept, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self):
+        return self.log.read_text(errors="replace")
+
+    @property
+    def endpoints(self):
+        return json.loads((self.data / "endpoints.json").read_text())
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + START_SECONDS
+        while "\nready http://" not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.05)
+
+    def ask(self, path, body=None, *, key=None, at="api"):
+        """Return the status and the JSON of an answer."""
+        found = self.endpoints
+        connection = http.client.HTTPConnection(urlsplit(found[at]).netloc, timeout=30)
+        headers = {
+            "X-API-Key": key or found["key"],
+            "Content-Type": "application/json",
+            "Prefer": "wait=10",
+        }
+        method = "GET" if body is None else "POST"
+        with closing(connection):
+            connection.request(method, path, body and json.dumps(body), headers)
+            answer = connection.getresponse()
+            return answer.status, json.load(answer)
+
+    def sign_up(self, owner):
+        body = {"owner_id": owner, "operation": "SIGNUP_CREDIT", "nonce": owner}
+        return self.ask("/ledger", body)
+
+    def everyone(self):
+        """Every process of the stack, however deep."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self, number=signal.SIGINT):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(STOP_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def running_stack():
+    """Return a context: with running_stack(folder, "--no-flower") as stack."""
+
+    @contextmanager
+    def run(data, *options, **environ):
+        stack = RunningStack(data, "--port", "0", *options, **environ)
+        try:
+            stack.wait_until_ready()
+            yield stack
+        finally:
+            stack.stop()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def stack(running_stack, tmp_path_factory):
+    """One stack for all tests that leave it as it was."""
+    with running_stack(tmp_path_factory.mktemp("stack") / "data") as stack:
+        yield stack

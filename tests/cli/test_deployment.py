@@ -47,7 +47,10 @@ def stack(tmp_path):
         data=tmp_path,
         flower_port=5555,
     )
-    return {program.role: list(program.command) for program in made.programs()}
+    return {
+        program.role: list(program.command)
+        for program in (*made.programs(), made.flower())
+    }
 
 
 def queues(command):

@@ -89,75 +89,75 @@ def test_servers_that_are_away_are_failures(coin):
     assert line_about(answer, "Redis does not answer").startswith("FAIL")
 
 
-def test_rabbitmq_that_is_away_is_a_failure(coin, empty_database):
+def test_rabbitmq_that_is_away_is_a_failure(coin, bare_database):
     answer = coin(
-        "doctor", DATABASE_URL=empty_database, RABBITMQ_URL="amqp://127.0.0.1:1"
+        "doctor", DATABASE_URL=bare_database, RABBITMQ_URL="amqp://127.0.0.1:1"
     )
     assert line_about(answer, "RabbitMQ does not answer").startswith("FAIL")
 
 
-def test_an_empty_database_wants_migrating(coin, empty_database):
-    answer = coin("doctor", DATABASE_URL=empty_database)
+def test_an_empty_database_wants_migrating(coin, bare_database):
+    answer = coin("doctor", DATABASE_URL=bare_database)
     assert answer.exit_code == 1
     assert "coin migrate" in line_about(answer, "the schema is at nothing")
 
 
-def test_a_healthy_database_passes_every_check(coin, empty_database):
-    coin("migrate", DATABASE_URL=empty_database)
-    answer = coin("doctor", DATABASE_URL=empty_database)
+def test_a_healthy_database_passes_every_check(coin, bare_database):
+    coin("migrate", DATABASE_URL=bare_database)
+    answer = coin("doctor", DATABASE_URL=bare_database)
     assert answer.exit_code == 0, answer.output
     for words in ("PostgreSQL 18", "on the disk", "clocks", "operations", "coin_app"):
         assert line_about(answer, words).startswith("ok")
     assert "coin worker --poll" in line_about(answer, "there is no broker")
 
 
-def test_an_operation_missing_from_the_database_is_found(coin, empty_database):
-    coin("migrate", DATABASE_URL=empty_database)
-    change(empty_database, "DELETE FROM operations WHERE name = 'CREDIT_ADD'")
-    answer = coin("doctor", DATABASE_URL=empty_database)
+def test_an_operation_missing_from_the_database_is_found(coin, bare_database):
+    coin("migrate", DATABASE_URL=bare_database)
+    change(bare_database, "DELETE FROM operations WHERE name = 'CREDIT_ADD'")
+    answer = coin("doctor", DATABASE_URL=bare_database)
     assert answer.exit_code == 1
     assert "CREDIT_ADD" in line_about(answer, "coin operations migrate")
 
 
-def test_a_role_that_may_rewrite_the_books_is_found(coin, empty_database):
-    coin("migrate", DATABASE_URL=empty_database)
-    change(empty_database, "GRANT UPDATE ON transfers TO coin_app")
-    answer = coin("doctor", DATABASE_URL=empty_database)
+def test_a_role_that_may_rewrite_the_books_is_found(coin, bare_database):
+    coin("migrate", DATABASE_URL=bare_database)
+    change(bare_database, "GRANT UPDATE ON transfers TO coin_app")
+    answer = coin("doctor", DATABASE_URL=bare_database)
     assert "REVOKE" in line_about(answer, "may rewrite transfers")
 
 
-def test_a_login_without_the_role_is_found(coin, empty_database):
-    coin("migrate", DATABASE_URL=empty_database)
-    change(empty_database, "DROP ROLE IF EXISTS outsider")
-    change(empty_database, "CREATE ROLE outsider LOGIN PASSWORD 'outsider'")
-    change(empty_database, "GRANT SELECT ON operations, alembic_version TO outsider")
-    outsider = empty_database.replace(
-        empty_database.split("//")[1].split("@")[0], "outsider:outsider"
+def test_a_login_without_the_role_is_found(coin, bare_database):
+    coin("migrate", DATABASE_URL=bare_database)
+    change(bare_database, "DROP ROLE IF EXISTS outsider")
+    change(bare_database, "CREATE ROLE outsider LOGIN PASSWORD 'outsider'")
+    change(bare_database, "GRANT SELECT ON operations, alembic_version TO outsider")
+    outsider = bare_database.replace(
+        bare_database.split("//")[1].split("@")[0], "outsider:outsider"
     )
     answer = coin("doctor", DATABASE_URL=outsider)
     assert answer.exit_code == 1
     assert "GRANT coin_app" in line_about(answer, "may not act as role coin_app")
 
 
-def test_a_database_that_answers_before_the_disk_has_it_is_found(coin, empty_database):
-    name = empty_database.rsplit("/", 1)[1]
-    change(empty_database, f"ALTER DATABASE {name} SET synchronous_commit = off")
-    answer = coin("doctor", DATABASE_URL=empty_database)
+def test_a_database_that_answers_before_the_disk_has_it_is_found(coin, bare_database):
+    name = bare_database.rsplit("/", 1)[1]
+    change(bare_database, f"ALTER DATABASE {name} SET synchronous_commit = off")
+    answer = coin("doctor", DATABASE_URL=bare_database)
     assert answer.exit_code == 1
     assert "synchronous_commit" in line_about(answer, "a power cut")
 
 
 def test_a_redis_that_drops_queues_is_a_failure(
-    coin, empty_database, own_redis, configure_redis
+    coin, bare_database, own_redis, configure_redis
 ):
     configure_redis("maxmemory-policy", "allkeys-lru")
-    answer = coin("doctor", DATABASE_URL=empty_database, REDIS_URL=own_redis)
+    answer = coin("doctor", DATABASE_URL=bare_database, REDIS_URL=own_redis)
     assert "noeviction" in line_about(answer, "FAIL a full Redis would drop queues")
 
 
 def test_a_redis_that_forgets_is_a_warning(
-    coin, empty_database, own_redis, configure_redis
+    coin, bare_database, own_redis, configure_redis
 ):
     configure_redis("appendonly", "no")
-    answer = coin("doctor", DATABASE_URL=empty_database, REDIS_URL=own_redis)
+    answer = coin("doctor", DATABASE_URL=bare_database, REDIS_URL=own_redis)
     assert "appendonly yes" in line_about(answer, "warn Redis forgets its queues")

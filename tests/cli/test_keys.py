@@ -9,9 +9,9 @@ from domain.settings import Settings
 
 
 @pytest.fixture
-def database(coin, empty_database):
-    assert coin("migrate", DATABASE_URL=empty_database).exit_code == 0
-    return empty_database
+def database(coin, bare_database):
+    assert coin("migrate", DATABASE_URL=bare_database).exit_code == 0
+    return bare_database
 
 
 @pytest.fixture

@@ -1,0 +1,206 @@
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import cli
+
+ROOT = Path(cli.__file__).parent.parent
+ROLES = {"postgres", "redis", "web", "worker", "beat", "flower"}
+
+
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+
+
+def gone(processes):
+    def dead(process):
+        try:
+            return process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return all(dead(process) for process in processes)
+
+
+def test_ready_is_said_once_and_true(stack):
+    lines = [line for line in stack.said.splitlines() if line.startswith("ready ")]
+    assert lines == [f"ready {stack.endpoints['api']}"]
+    status, written = stack.sign_up("ready-alice")
+    assert (status, written["balance"]) == (201, 3)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_printed_lines_work_when_pasted(stack):
+    lines = [line for line in stack.said.splitlines() if line.startswith("  curl ")]
+    answers = [
+        json.loads(
+            subprocess.run(
+                ["sh", "-c", line], capture_output=True, check=True, timeout=30
+            ).stdout
+        )
+        for line in lines
+    ]
+    signed_up, balance, trial = answers
+    assert signed_up["transfer"]["operation"] == "SIGNUP_CREDIT"
+    assert balance["owner_id"] == "alice"
+    assert balance["balance"] == 3
+    assert trial["sum"] == 0
+
+
+def test_endpoints_name_everything_and_are_private(stack):
+    found = stack.endpoints
+    assert set(found) == {
+        *("api", "database", "redis", "flower", "key", "keys", "pids"),
+    }
+    assert found["keys"]["commons"] == found["key"]
+    assert set(found["pids"]) == ROLES
+    assert all(psutil.pid_exists(pid) for pid in found["pids"].values())
+    mode = (stack.data / "endpoints.json").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_the_content_key_acts_in_its_application(stack):
+    key = stack.endpoints["keys"]["content"]
+    _, trial = stack.ask("/ledger/trial-balance", key=key)
+    assert trial["application"] == "content"
+
+
+def test_flower_shows_the_worker(stack):
+    wait_until(lambda: stack.ask("/api/workers", at="flower")[1])
+    _, workers = stack.ask("/api/workers", at="flower")
+    assert [name.split("@")[0] for name in workers] == ["worker"]
+
+
+def test_its_processes_are_listed_at_the_start_and_on_request(stack):
+    def listed():
+        return stack.said.count("\n  postgres")
+
+    for role, pid in stack.endpoints["pids"].items():
+        assert f"  {role:<9}{pid!s:>8}  running" in stack.said
+    before = listed()
+    stack.process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: listed() == before + 1)
+
+
+def test_doctor_finds_nothing_wrong_with_it(stack, coin):
+    answer = coin("doctor", "--data", stack.data)
+    assert answer.exit_code == 0, answer.output
+    assert not [line for line in answer.output.splitlines() if line[:2] != "ok"]
+
+
+def test_other_commands_find_its_database(stack, coin):
+    listed = coin("keys", "list", "--data", stack.data)
+    assert stack.endpoints["key"].split("_")[1] in listed.stdout
+
+
+def test_a_second_one_in_the_same_directory_is_refused(stack):
+    second = subprocess.run(
+        [sys.executable, "-m", "cli", "up", "--port", "0", "--data", stack.data],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert second.returncode == 1
+    assert f"is in use by process {stack.process.pid}" in second.stderr
+    assert stack.endpoints["api"], "the first one is still there"
+
+
+def test_a_killed_worker_is_replaced_and_writes_go_on(stack):
+    killed = stack.endpoints["pids"]["worker"]
+    os.kill(killed, signal.SIGKILL)
+    status, _ = stack.sign_up("survivor")
+    assert status in (201, 202)
+    wait_until(lambda: stack.endpoints["pids"].get("worker", killed) != killed)
+    wait_until(lambda: stack.ask("/ledger/survivor")[1]["balance"] == 3)
+
+
+def test_a_port_in_use_is_refused_before_anything_starts(coin, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = coin("up", "--port", port, "--data", tmp_path / "data")
+    assert answer.exit_code == 1
+    assert "--port 0" in answer.output
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_leaves_no_process_and_no_endpoints(running_stack, tmp_path, number):
+    with running_stack(tmp_path / "data", "--no-flower") as stack:
+        assert stack.endpoints["flower"] is None
+        everyone = stack.everyone()
+        assert len(everyone) > 5
+        assert stack.stop(number) == 0
+    assert gone(everyone)
+    assert not (tmp_path / "data/endpoints.json").exists()
+    asked = ["web", "worker", "redis", "postgres"]
+    stopped = [stack.said.rindex(f"\n{role}") for role in asked]
+    assert stopped == sorted(stopped), "each speaks last in its turn"
+
+
+def test_nothing_outlives_a_killed_supervisor_and_the_next_run_goes_on(
+    running_stack, tmp_path
+):
+    data = tmp_path / "data"
+    with running_stack(data, "--no-flower") as stack:
+        stack.sign_up("alice")
+        key, everyone = stack.endpoints["key"], stack.everyone()
+        stack.stop(signal.SIGKILL)
+        wait_until(lambda: gone(everyone))
+    with running_stack(data, "--no-flower") as stack:
+        assert stack.endpoints["key"] == key
+        assert stack.ask("/ledger/alice")[1]["balance"] == 3
+
+
+def test_servers_of_your_own_are_used_and_left_running(
+    running_stack, tmp_path, bare_database, own_redis
+):
+    with running_stack(
+        tmp_path / "data",
+        "--no-flower",
+        DATABASE_URL=bare_database,
+        REDIS_URL=own_redis,
+    ) as stack:
+        assert stack.endpoints["database"] == bare_database
+        assert stack.endpoints["redis"] == own_redis
+        assert not {"postgres", "redis"} & set(stack.endpoints["pids"])
+        assert stack.sign_up("alice")[0] == 201
+
+
+def test_without_a_broker_a_polling_worker_does_the_work(running_stack, tmp_path):
+    with running_stack(tmp_path / "data", REDIS_URL="") as stack:
+        assert set(stack.endpoints["pids"]) == {"postgres", "web", "worker"}
+        assert stack.endpoints["redis"] is stack.endpoints["flower"] is None
+        assert stack.sign_up("alice")[0] == 201
+        everyone = stack.everyone()
+        assert stack.stop() == 0
+    assert gone(everyone)
+
+
+def test_a_database_that_is_away_ends_it_with_the_reason(coin, tmp_path):
+    away = subprocess.run(
+        [sys.executable, "-m", "cli", "up", "--port", "0", "--data", tmp_path / "data"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert away.returncode == 1
+    assert "Connection refused" in away.stderr
+    assert "Traceback" not in away.stderr

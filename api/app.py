@@ -42,7 +42,9 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
     engine = create_engine(settings)
     sessions = session_factory(engine)
     doorbell = Doorbell(tasks.ring)
-    intake = Intake(sessions, doorbell, settings.intake_limit)
+    # A connection of its own: however many read, writes are stored.
+    store = session_factory(create_engine(settings, pool_size=1))
+    intake = Intake(store, doorbell, settings.intake_limit)
     waiters = Waiters(engine, sessions)
     deadline = settings.deadline_seconds
     submissions = Submissions(intake, waiters, sessions, deadline_seconds=deadline)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.errors import unavailable
@@ -25,6 +26,10 @@ FLUSH_BYTES_MAX: Final = 8 * 1024 * 1024
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 # Longer than any statement may take; the outcome is then unknown, and a retry safe.
 _STORED_SECONDS: Final = 40.0
+
+
+# Nobody's own fault: trying one by one would only take longer.
+_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
 
 
 class _Slot:
@@ -116,7 +121,7 @@ class Intake:
 
     def _part(self, slots: Sequence[_Slot], error: Exception) -> None:
         """Let a job the database refuses fail alone, not with its neighbours."""
-        if len(slots) == 1 or isinstance(error, OperationalError):
+        if len(slots) == 1 or isinstance(error, _DATABASE_AWAY):
             for slot in slots:
                 slot.error = error
                 slot.done.set()
@@ -150,5 +155,9 @@ class Doorbell:
                 while not self._due:
                     self._changed.wait()
                 queue, lane = self._due.pop()
-            rung = self._ring(queue, lane)
+            try:
+                rung = self._ring(queue, lane)
+            except Exception:  # noqa: BLE001  the reconciler finds what is not rung for
+                _log.exception("doorbell_broken", queue=queue, lane=lane)
+                rung = False
             doorbells.labels("rung" if rung else "failed").inc()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
+import psycopg2
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -81,13 +82,15 @@ class Waiters:
         while True:
             try:
                 self._listen_on_one_connection()
-            except (SQLAlchemyError, OSError) as error:
+            except (SQLAlchemyError, psycopg2.Error, OSError) as error:
                 _log.warning("listener_disturbed", error=repr(error))
                 time.sleep(_AWAY_SECONDS)
 
     def _listen_on_one_connection(self) -> None:
         isolated = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         with isolated.connect() as connection:
+            # Its own, closed and not pooled when it breaks or ends.
+            connection.detach()
             connection.exec_driver_sql(f"LISTEN {jobs.CHANNEL}")
             driver = connection.connection.driver_connection
             assert driver is not None, "the connection is open"  # noqa: S101

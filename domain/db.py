@@ -20,7 +20,9 @@ class Base(DeclarativeBase):
     """Base of every record."""
 
 
-def create_engine(settings: Settings, *, role: bool = True) -> sa.Engine:
+def create_engine(
+    settings: Settings, *, role: bool = True, pool_size: int | None = None
+) -> sa.Engine:
     """Connect lazily as the application's role; role=False keeps the login's rights."""
     options = [
         f"-c lock_timeout={_LOCK_MS}",
@@ -32,7 +34,7 @@ def create_engine(settings: Settings, *, role: bool = True) -> sa.Engine:
     url = sa.make_url(settings.database_url).set(drivername="postgresql+psycopg2")
     return sa.create_engine(
         url,
-        pool_size=settings.database_pool_size,
+        pool_size=pool_size or settings.database_pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
         pool_pre_ping=False,

@@ -187,8 +187,11 @@ END $$;
 GRANT USAGE ON SCHEMA public TO coin_app;
 GRANT SELECT ON operations, entries, alembic_version TO coin_app;
 GRANT SELECT, INSERT ON transfers, contents TO coin_app;
-GRANT SELECT, INSERT, UPDATE ON accounts, api_keys TO coin_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO coin_app;
+GRANT SELECT, INSERT, UPDATE (balance, version, updated_at) ON accounts TO coin_app;
+GRANT SELECT, INSERT, UPDATE (revoked_at, last_used_at) ON api_keys TO coin_app;
+-- What was asked for stays as it was asked.
+GRANT SELECT, INSERT, DELETE, UPDATE (state, attempts, result, problem, deadline,
+    run_at, lease_until, started_at, finished_at) ON jobs TO coin_app;
 """
 
 OPERATIONS = """

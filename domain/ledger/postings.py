@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.apps import REVERSAL, TRANSFER, Once, Terms, applications
 from domain.errors import DomainError, Invalid, Refused
 from domain.ids import transfer_id
-from domain.ledger.accounts import ISSUANCE, TREASURY, AccountKey
+from domain.ledger.accounts import ISSUANCE, TREASURY, AccountKey, is_system
 
 OWNER_SHARD: Final = 0
 
@@ -172,7 +172,7 @@ def reversal_posting(  # noqa: PLR0913  what a reversal is
         credit=debit,
         amount=amount,
         nonce=nonce,
-        subject=debit,
+        subject=credit if is_system(debit.owner) else debit,
         once=Claimed(f"{REVERSAL}/{reversed_id}", AlreadyReversed),
         metadata={"reason": reason},
         reversal_of=reversed_id,

@@ -1,6 +1,6 @@
 """Content of applications that sell publishing for credits and count its reading."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,7 +11,15 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from domain.db import Base
 from domain.errors import DomainError, NotFound
 from domain.jobs import Claim, Outcome
-from domain.ledger import Batch, Posted, Posting, operation_posting, post
+from domain.ledger import (
+    Batch,
+    Decision,
+    Posted,
+    Posting,
+    TransferRow,
+    operation_posting,
+    post,
+)
 from domain.ledger.writes import origin_of, outcome
 
 CREATE_CONTENT: Final = "ledger.create_content"
@@ -68,37 +76,54 @@ def create(
         )
         for claim in claims
     ]
-    decided = post(session, [Batch([posting]) for posting in postings], now=now)
+    batches = [Batch([posting]) for posting in postings]
+    decided = [decisions[0] for decisions in post(session, batches, now=now)]
+    contents = _store(
+        session,
+        {
+            decision.transfer.id: _content(claim, decision.transfer)
+            for claim, decision in zip(claims, decided, strict=True)
+            if isinstance(decision, Posted)
+        },
+    )
     return [
-        _created(session, claim, decisions[0])
-        for claim, decisions in zip(claims, decided, strict=True)
+        _created(claim, decision, contents)
+        for claim, decision in zip(claims, decided, strict=True)
     ]
 
 
-def _created(session: Session, claim: Claim, decision: Posted | DomainError) -> Outcome:
-    if isinstance(decision, DomainError):
-        return outcome(claim, decision)
-    transfer = decision.transfer
-    content = session.get(Content, transfer.id) or Content(
+def _content(claim: Claim, transfer: TransferRow) -> Content:
+    return Content(
         id=transfer.id,
         application=transfer.application,
         owner=claim.payload["owner_id"],
         title=claim.payload.get("title"),
         created_at=transfer.created_at,
     )
-    session.add(content)
-    charged = outcome(claim, decision).result
-    return Outcome(claim.id, result={"content": content.describe(), **charged})
+
+
+def _store(session: Session, wanted: dict[UUID, Content]) -> dict[UUID, Content]:
+    """Store what is new; a replay has the content it made the first time."""
+    known = _by_id(session, wanted)
+    session.add_all(new for key, new in wanted.items() if key not in known)
+    return wanted | known
+
+
+def _created(
+    claim: Claim, decision: Decision, contents: dict[UUID, Content]
+) -> Outcome:
+    charged = outcome(claim, decision)
+    if isinstance(decision, DomainError):
+        return charged
+    content = contents[decision.transfer.id].describe()
+    return Outcome(claim.id, result={"content": content, **charged.result})
 
 
 def access(
     session: Session, claims: Sequence[Claim], *, lane: int, now: datetime
 ) -> list[Outcome]:
     """Record that content was read; refuse what does not exist."""
-    ids = {UUID(claim.payload["content_id"]) for claim in claims}
-    found = {
-        c.id: c for c in session.scalars(sa.select(Content).where(Content.id.in_(ids)))
-    }
+    found = _by_id(session, {UUID(claim.payload["content_id"]) for claim in claims})
 
     def posting(claim: Claim) -> Posting | DomainError:
         content = found.get(UUID(claim.payload["content_id"]))
@@ -114,3 +139,8 @@ def access(
 
     decided = post(session, [Batch([posting(claim)]) for claim in claims], now=now)
     return [outcome(claim, d[0]) for claim, d in zip(claims, decided, strict=True)]
+
+
+def _by_id(session: Session, ids: Collection[UUID]) -> dict[UUID, Content]:
+    found = session.scalars(sa.select(Content).where(Content.id.in_(ids)))
+    return {content.id: content for content in found}

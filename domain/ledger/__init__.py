@@ -24,6 +24,7 @@ from domain.ledger.statements import (
 from domain.ledger.transfers import (
     Batch,
     BatchRefused,
+    Decision,
     InsufficientCredits,
     NoSuchTransfer,
     Posted,
@@ -41,6 +42,7 @@ __all__ = [
     "Balance",
     "Batch",
     "BatchRefused",
+    "Decision",
     "InsufficientCredits",
     "NoSuchTransfer",
     "Posted",

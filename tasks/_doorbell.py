@@ -11,6 +11,8 @@ import redis
 import structlog
 from celery import Celery
 from kombu.exceptions import KombuError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 import celeryconfig
 
@@ -39,7 +41,11 @@ def _flags() -> redis.Redis | None:
     if url is None or url.startswith("amqp"):
         return None
     return redis.Redis.from_url(
-        url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+        url,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        # The client's own default is to try three times more.
+        retry=Retry(NoBackoff(), retries=0),
     )
 
 

@@ -8,13 +8,11 @@ import select
 import threading
 import time
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-import psycopg2
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from domain import jobs
@@ -82,8 +80,8 @@ class Waiters:
         while True:
             try:
                 self._listen_on_one_connection()
-            except (SQLAlchemyError, psycopg2.Error, OSError) as error:
-                _log.warning("listener_disturbed", error=repr(error))
+            except Exception:  # noqa: BLE001  without it nobody is ever woken
+                _log.warning("listener_disturbed", exc_info=True)
                 time.sleep(_AWAY_SECONDS)
 
     def _listen_on_one_connection(self) -> None:
@@ -92,8 +90,7 @@ class Waiters:
             # Its own, closed and not pooled when it breaks or ends.
             connection.detach()
             connection.exec_driver_sql(f"LISTEN {jobs.CHANNEL}")
-            driver = connection.connection.driver_connection
-            assert driver is not None, "the connection is open"  # noqa: S101
+            driver: Any = connection.connection.dbapi_connection
             while True:
                 ready, _, _ = select.select([driver], [], [], _LOOK_SECONDS)
                 if ready:

@@ -58,6 +58,7 @@ def import_file(  # noqa: PLR0913  one parameter an option
 
     Columns are owner_id,operation,nonce or from,to,amount,nonce, and metadata
     (JSON) where wanted. Run it again after an interruption: nothing is applied twice.
+    With the same --batch, what was refused stays refused; else it is judged anew.
     """
     running = endpoints.read(data)
     address, secret = api or running.api, key or running.key

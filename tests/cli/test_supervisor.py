@@ -189,7 +189,7 @@ def kill_and_wait(supervisor, role):
 
 
 def last_lines(supervisor):
-    return list(supervisor.output._lines)[-5:]  # noqa: SLF001  what nobody has read
+    return list(supervisor.output._lines)[-5:]  # what nobody has read
 
 
 def running(pid):

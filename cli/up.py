@@ -108,6 +108,7 @@ class _Run:
             finally:
                 self._endpoints = None
                 self._supervisor.stop(STOP_ORDER)
+            self._output.line("stopped")
 
     def _start_servers(self, held: ExitStack) -> None:
         environ = os.environ

@@ -284,6 +284,22 @@ def test_a_reversal_with_another_reason_is_another_body(
     assert type(reverse(claim, other)[1].refusal) is IdempotencyKeyReused
 
 
+def test_a_reversal_of_another_transfer_is_another_body(
+    session, apply, reverse, owner, friend
+):
+    fund(session, owner)
+    one, other = apply(
+        make_claim(POST_TRANSFER, move(owner, friend, 4)),
+        make_claim(POST_TRANSFER, move(owner, friend, 4)),
+    )
+    claim = reversal(one.result["transfer"]["id"], nonce="n")
+    again = reversal(
+        other.result["transfer"]["id"], nonce="n", principal=claim.principal
+    )
+
+    assert type(reverse(claim, again)[1].refusal) is IdempotencyKeyReused
+
+
 def test_a_reversal_is_not_itself_reversed(session, apply, reverse, owner, friend):
     fund(session, owner)
     moved = apply(make_claim(POST_TRANSFER, move(owner, friend, 4)))[0].result

@@ -28,7 +28,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         found.append(_rabbitmq(settings.rabbitmq_url))
     yield from found
     if not any(finding.what.endswith("does not answer") for finding in found):
-        yield _workers()
+        yield _workers(settings.broker_url)
 
 
 def _redis(settings: Settings) -> Iterator[Finding]:
@@ -83,15 +83,18 @@ def _rabbitmq(url: str) -> Finding:
     return ok("RabbitMQ answers")
 
 
-def _workers() -> Finding:
+def _workers(broker_url: str) -> Finding:
     import tasks  # noqa: PLC0415  reads the environment, complete only now
 
-    # One reply will do: in a large fleet each further one costs the broker memory.
-    inspect = tasks.app.control.inspect(timeout=_PING_SECONDS, limit=1)
-    try:
-        answers = inspect.ping()
-    except (OSError, *tasks.app.connection_for_write().connection_errors):
-        answers = None
+    with tasks.app.connection_for_read(broker_url) as connection:
+        # One reply will do: in a large fleet each further one costs the broker memory.
+        inspect = tasks.app.control.inspect(
+            connection=connection, timeout=_PING_SECONDS, limit=1
+        )
+        try:
+            answers = inspect.ping()
+        except (OSError, *connection.connection_errors):
+            answers = None
     if answers:
         return ok(f"worker {next(iter(answers))} answers")
     return warn(

@@ -28,6 +28,9 @@ _QUIET: Final = (
     "tornado.access",
 )
 
+# Without the frames' variables: among them are API keys and database passwords.
+_TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
 
 def configure(*, level: str = "INFO", style: str = "auto") -> None:
     """Set up structlog and the standard library's logging alike."""
@@ -76,9 +79,14 @@ def _standard_library(*, level: str, console: bool) -> dict[str, Any]:
 
 def _ending(*, console: bool, text: bool = False) -> list[structlog.typing.Processor]:
     if console:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     return [
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(_TRACEBACKS),
         structlog.processors.JSONRenderer(serializer=_text if text else _bytes),
     ]
 

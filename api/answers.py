@@ -33,6 +33,8 @@ def answer_outcome(req: falcon.Request, resp: falcon.Response, job: Job) -> None
     problem = job.problem or _ENDED[job.state]
     status = STATUS_OF_KIND[problem["kind"]]
     resp.status = falcon.code_to_http_status(status)
+    if resp.status == falcon.HTTP_503:
+        resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
     resp.set_header("Content-Location", f"/jobs/{job.id}")
     resp.content_type = PROBLEM_JSON
     resp.data = orjson.dumps(

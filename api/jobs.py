@@ -127,6 +127,8 @@ class JobEvents:
             resp.status = falcon.HTTP_204
             return
         resp.content_type = "text/event-stream"
+        # A proxy that gathers a whole answer first would never pass on an event.
+        resp.set_header("X-Accel-Buffering", "no")
         if req.method != "HEAD":
             resp.stream = self._events(job, viewer(req), last)
 

@@ -11,10 +11,10 @@ import falcon
 import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
-from api import query
 from api.answers import answer_accepted, answer_outcome
 from api.errors import Problem
 from api.intake import Intake
+from api.prefer import Preferences
 from api.waiters import Waiters
 from domain.ids import derived_id, uuid7
 from domain.jobs import FINAL, Job, NewJob
@@ -22,7 +22,6 @@ from domain.keys import Principal
 
 KEY_LENGTH_MAX: Final = 255
 _PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f]+")
-_PREFER_WAIT: Final = re.compile(r"\bwait\s*=\s*\"?(\d{1,9})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +87,12 @@ class Submissions:
             raise submission.error
         if submission.earlier is not None:
             resp.set_header("Idempotency-Replayed", "true")
-        seconds = _preferred_wait(req)
-        if seconds is not None:
-            resp.set_header("Preference-Applied", f"wait={seconds}")
-        if seconds and (done := self._finished(job, submission.earlier, seconds)):
+        preferences = Preferences.of(req)
+        if done := self._finished(job, submission.earlier, preferences.wait or 0):
             answer_outcome(req, resp, done)
         else:
             answer_accepted(resp, submission.earlier or job)
+        preferences.acknowledge(resp)
 
     def _job(
         self, req: falcon.Request, principal: Principal, draft: Draft
@@ -122,6 +120,8 @@ class Submissions:
         return job, len(body)
 
     def _finished(self, job: NewJob, earlier: Job | None, seconds: int) -> Job | None:
+        if not seconds:
+            return None
         if earlier is not None and earlier.state in FINAL:
             return earlier
         job_id = earlier.id if earlier is not None else job.id
@@ -129,8 +129,3 @@ class Submissions:
             return None
         with self._sessions() as session:
             return session.get(Job, job_id)
-
-
-def _preferred_wait(req: falcon.Request) -> int | None:
-    match = _PREFER_WAIT.search(req.get_header("Prefer") or "")
-    return match and min(int(match[1]), query.WAIT_SECONDS_MAX)

@@ -22,15 +22,19 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 
 
 def settings(data: Path) -> Settings:
-    """Read the environment; what it leaves out is taken from a running `coin up`."""
-    return read_settings({**addresses(data), **os.environ})
+    """Read the environment, or what a running `coin up` adds to it."""
+    complete_environment(data)
+    return read_settings(os.environ)
 
 
-def addresses(data: Path) -> dict[str, str]:
-    """Return the servers of the `coin up` that runs in a directory, as variables."""
+def complete_environment(data: Path) -> None:
+    """Name the servers of the `coin up` that runs in a directory, unless yours are."""
+    if os.environ.get("DATABASE_URL"):
+        return
     running = endpoints.read(data)
-    found = {"DATABASE_URL": running.database, "REDIS_URL": running.redis}
-    return {name: url for name, url in found.items() if url}
+    if running.database:
+        os.environ["DATABASE_URL"] = running.database
+        os.environ["REDIS_URL"] = running.redis or ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

@@ -41,7 +41,7 @@ def _examine(port: int, data: Path) -> Iterator[Finding]:
     yield _python()
     yield _disk(data)
     yield _port(port, data)
-    os.environ.update(database.addresses(data) | os.environ)
+    database.complete_environment(data)
     if not os.environ.get("DATABASE_URL"):
         yield from _embedded(os.environ)
         return

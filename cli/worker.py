@@ -29,8 +29,7 @@ CONCURRENCY: Final = 2
 @data_option
 def worker(*, poll: bool, concurrency: int, data: Path) -> None:
     """Run jobs of every queue until SIGTERM or Ctrl-C."""
-    os.environ.update(database.addresses(data) | os.environ)
-    database.read_settings(os.environ)
+    database.settings(data)  # faults are for people, before they become a crash
     if poll:
         _poll()
     else:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from contextlib import closing, contextmanager
@@ -25,16 +26,31 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 
 
+def new_folder():
+    """Return a context of a folder for servers.
+
+    Not below pytest's own: each pytest that starts closes that to other accounts, and
+    for root PostgreSQL runs as one.
+    """
+    return tempfile.TemporaryDirectory(prefix="coin-tests-")
+
+
+@pytest.fixture
+def folder():
+    with new_folder() as name:
+        yield Path(name)
+
+
 @pytest.fixture(scope="session")
-def own_postgres(tmp_path_factory):
+def own_postgres():
     """A PostgreSQL of this directory's tests alone: they change its settings."""
-    with embedded_postgres(tmp_path_factory.mktemp("servers")) as url:
+    with new_folder() as name, embedded_postgres(Path(name)) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def own_redis(tmp_path_factory):
-    with embedded_redis(tmp_path_factory.mktemp("servers")) as url:
+def own_redis():
+    with new_folder() as name, embedded_redis(Path(name)) as url:
         yield url
 
 
@@ -56,7 +72,8 @@ def coin(monkeypatch, tmp_path):
 
     def run(*arguments, **environ):
         for name in SERVERS:
-            monkeypatch.delenv(name, raising=False)
+            monkeypatch.setenv(name, "")  # and back to what it was, whoever sets it
+            monkeypatch.delenv(name)
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
@@ -143,7 +160,7 @@ def running_stack():
 
 
 @pytest.fixture(scope="session")
-def stack(running_stack, tmp_path_factory):
+def stack(running_stack):
     """One stack for all tests that leave it as it was."""
-    with running_stack(tmp_path_factory.mktemp("stack") / "data") as stack:
+    with new_folder() as name, running_stack(Path(name) / "data") as stack:
         yield stack

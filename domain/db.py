@@ -28,6 +28,8 @@ def create_engine(
         f"-c lock_timeout={_LOCK_MS}",
         f"-c statement_timeout={_STATEMENT_MS}",
         "-c timezone=UTC",
+        # Helper processes take longer to start than the statements they would help.
+        "-c max_parallel_workers_per_gather=0",
     ]
     if role:
         options.append(f"-c role={APP_ROLE}")

@@ -54,15 +54,21 @@ def application() -> Wsgi:
     """Return the API as gunicorn's gevent worker runs it."""
     # Only now is the standard library patched.
     import psycopg2.extensions  # noqa: PLC0415
+    from gevent import Timeout  # noqa: PLC0415
 
     from api.app import create_app, start  # noqa: PLC0415
+    from api.errors import Problem  # noqa: PLC0415
 
     psycopg2.extensions.set_wait_callback(_wait)
     start()
     app = create_app()
 
+    def late() -> Exception:
+        detail = f"The body did not arrive within {BODY_SECONDS} seconds."
+        return Problem(408, "request_timeout", detail)
+
     def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        environ["wsgi.input"] = _Impatient(environ["wsgi.input"])
+        environ["wsgi.input"] = _Impatient(environ["wsgi.input"], Timeout, late)
         return app(environ, start_response)
 
     return serve
@@ -87,20 +93,16 @@ def _wait(connection: Any) -> None:
 class _Impatient:
     """A body that has to arrive in time, however slowly it is fed."""
 
-    def __init__(self, body: Any) -> None:
+    def __init__(self, body: Any, timeout: Any, late: Callable[[], Exception]) -> None:
         self._body = body
+        self._timeout = timeout
+        self._late = late
 
     def read(self, size: int = -1) -> bytes:
         """Read as the wrapped body does, or answer 408."""
-        from gevent import Timeout  # noqa: PLC0415
-
-        from api.errors import Problem  # noqa: PLC0415
-
-        late = Problem(
-            408,
-            "request_timeout",
-            f"The body did not arrive within {BODY_SECONDS} seconds.",
-        )
-        with Timeout(BODY_SECONDS, late):
-            data: bytes = self._body.read(size)
+        data: bytes | None = None
+        with self._timeout(BODY_SECONDS, False):
+            data = self._body.read(size)
+        if data is None:
+            raise self._late()
         return data

@@ -9,9 +9,11 @@ from uuid import UUID
 
 import falcon
 import orjson
+import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.answers import answer_accepted, answer_outcome
+from api.bodies import NONCE_LENGTH_MAX, PRINTABLE
 from api.errors import Problem
 from api.intake import Intake
 from api.prefer import Preferences
@@ -20,8 +22,9 @@ from domain.ids import derived_id, uuid7
 from domain.jobs import FINAL, Job, NewJob
 from domain.keys import Principal
 
-KEY_LENGTH_MAX: Final = 255
-_PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f]+")
+# A string of structured fields (RFC 9651 §3.3.3).
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
+_ESCAPED: Final = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +49,13 @@ def idempotency_key(req: falcon.Request, nonce: str | None = None) -> str | None
     text = req.get_header("Idempotency-Key")
     if text is None:
         return nonce
-    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
-    if not 0 < len(key) <= KEY_LENGTH_MAX or not _PRINTABLE.fullmatch(key):
+    key = _unquoted(text)
+    if not 0 < len(key) <= NONCE_LENGTH_MAX or not PRINTABLE.fullmatch(key):
         raise Problem(
             422,
             "invalid_idempotency_key",
-            f"Idempotency-Key has 1 to {KEY_LENGTH_MAX} printable characters.",
+            f"Idempotency-Key has 1 to {NONCE_LENGTH_MAX} printable characters, "
+            "bare or in quotes, with \\ before a quote or a \\ within them.",
         )
     if nonce is not None and nonce != key:
         raise Problem(
@@ -60,6 +64,19 @@ def idempotency_key(req: falcon.Request, nonce: str | None = None) -> str | None
             "The header Idempotency-Key and the body's nonce differ; send one.",
         )
     return key
+
+
+def _unquoted(text: str) -> str:
+    """Return the key a header holds, nothing when it is malformed."""
+    try:
+        # WSGI hands over bytes as Latin-1; a nonce in a body is UTF-8.
+        text = text.encode("latin-1").decode()
+    except UnicodeError:
+        return ""
+    if not text.startswith('"'):
+        return text
+    match = _QUOTED.fullmatch(text)
+    return _ESCAPED.sub(r"\1", match[1]) if match else ""
 
 
 class Submissions:
@@ -83,6 +100,8 @@ class Submissions:
         principal: Principal = req.context.principal
         job, size = self._job(req, principal, draft)
         submission = self._intake.submit(job, size)
+        stored = submission.earlier or job
+        structlog.contextvars.bind_contextvars(job=str(stored.id))
         if submission.error is not None:
             raise submission.error
         if submission.earlier is not None:
@@ -91,7 +110,7 @@ class Submissions:
         if done := self._finished(job, submission.earlier, preferences.wait or 0):
             answer_outcome(req, resp, done)
         else:
-            answer_accepted(resp, submission.earlier or job)
+            answer_accepted(resp, stored)
         preferences.acknowledge(resp)
 
     def _job(
@@ -107,7 +126,7 @@ class Submissions:
             queue=draft.queue,
             lane=draft.lane,
             size=draft.size,
-            payload=draft.payload,
+            payload=body.decode(),
             application=principal.application,
             principal=principal.id,
             idempotency=derived_id(*scope, draft.key) if draft.key else None,

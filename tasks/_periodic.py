@@ -22,7 +22,7 @@ def submit_slot(kind: Kind, *, now: datetime) -> bool:
         kind=kind.name,
         queue=kind.queue,
         lane=LANE,
-        payload={},
+        payload="{}",
         submitted_at=now,
         deadline=now + timedelta(seconds=_SLOTS_UNTIL_LATE * kind.every_seconds),
         idempotency=derived_id("slot", kind.name, slot),

@@ -1,6 +1,7 @@
 """One function a record, with what a test does not care about filled in."""
 
 import itertools
+import json
 import os
 from datetime import UTC, datetime, timedelta
 
@@ -98,7 +99,7 @@ def make_job(**fields):
             "kind": POST_OPERATION,
             "queue": "ledger",
             "lane": make_lane(),
-            "payload": {},
+            "payload": "{}",
             "submitted_at": NOW,
             "deadline": fields.get("submitted_at", NOW) + timedelta(days=1),
             "application": "commons",
@@ -112,7 +113,7 @@ def make_write(operation="CREDIT_ADD", *, owner, lane, **fields):
     """Return the job of one ledger write, as the API would submit it."""
     nonce = str(uuid7())
     return make_job(
-        payload={"owner_id": owner, "operation": operation, "nonce": nonce},
+        payload=json.dumps({"owner_id": owner, "operation": operation, "nonce": nonce}),
         lane=lane,
         idempotency=derived_id(nonce),
         digest=derived_id(operation, owner, nonce),

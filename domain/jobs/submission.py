@@ -16,13 +16,17 @@ from domain.jobs.record import Job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job as it is submitted; `size` is the work in it, in ledger entries."""
+    """A job as it is submitted.
+
+    `payload` is JSON text, kept to the byte; `size` is the work in it, in ledger
+    entries.
+    """
 
     id: UUID
     kind: str
     queue: str
     lane: int
-    payload: Any
+    payload: str
     submitted_at: datetime
     deadline: datetime
     size: int = 1
@@ -49,24 +53,25 @@ _INSERT: Final = sa.text("""
     INSERT INTO jobs (id, kind, queue, lane, size, application, principal,
                       idempotency, digest, request_id, trace, payload,
                       submitted_at, deadline)
-    SELECT id, kind, queue, lane, size, application, principal,
-           idempotency, digest, request_id, trace, payload, submitted_at, deadline
+    SELECT id, kind, queue, lane, size, application, principal, idempotency, digest,
+           request_id, trace, CAST(payload AS json), submitted_at, deadline
     FROM json_to_recordset(CAST(:rows AS json)) AS r(
         id uuid, kind text, queue text, lane smallint, size smallint,
         application text, principal uuid, idempotency uuid, digest uuid,
-        request_id text, trace text, payload json,
+        request_id text, trace text, payload text,
         submitted_at timestamptz, deadline timestamptz)
     ON CONFLICT (idempotency) DO NOTHING
-    RETURNING id
 """)
 
 
 def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submission]:
     """Store the jobs in order; a key seen before yields the job it first made."""
     rows = json.dumps([_row(job) for job in jobs], separators=(",", ":"))
-    stored = set(session.scalars(_INSERT, {"rows": rows}))
-    if len(stored) == len(jobs):
+    stored_count = session.execute(_INSERT, {"rows": rows}).rowcount  # type: ignore[attr-defined]
+    if stored_count == len(jobs):
         return [Submission(job) for job in jobs]
+    new = sa.select(Job.id).where(Job.id.in_([job.id for job in jobs]))
+    stored = set(session.scalars(new))
     known = _by_idempotency(session, [j for j in jobs if j.id not in stored])
     return [
         Submission(job) if job.id in stored else _replay(job, known) for job in jobs
@@ -75,15 +80,15 @@ def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submission]:
 
 def _row(job: NewJob) -> dict[str, Any]:
     return {
-        "id": str(job.id),
+        "id": job.id.hex,
         "kind": job.kind,
         "queue": job.queue,
         "lane": job.lane,
         "size": job.size,
         "application": job.application,
-        "principal": job.principal and str(job.principal),
-        "idempotency": job.idempotency and str(job.idempotency),
-        "digest": job.digest and str(job.digest),
+        "principal": job.principal and job.principal.hex,
+        "idempotency": job.idempotency and job.idempotency.hex,
+        "digest": job.digest and job.digest.hex,
         "request_id": job.request_id,
         "trace": job.trace,
         "payload": job.payload,

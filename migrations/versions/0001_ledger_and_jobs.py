@@ -158,7 +158,7 @@ END $$;
 CREATE TRIGGER jobs_transition BEFORE UPDATE ON jobs FOR EACH ROW
 WHEN (CASE OLD.state
     WHEN 'queued' THEN false
-    WHEN 'running' THEN NEW.state = 'cancelled'
+    WHEN 'running' THEN NEW.state IN ('cancelled', 'expired')
     WHEN 'failed' THEN NEW.state <> 'queued'
     ELSE true
 END)

@@ -86,7 +86,12 @@ def parse(body: bytes, pointer: str = "") -> Any:
 def _refuse_deep(document: Any) -> None:
     level = [document]
     for _ in range(DEPTH_MAX):
-        level = [child for node in level for child in _children(node)]
+        level = [
+            child
+            for node in level
+            for child in _children(node)
+            if isinstance(child, dict | list)
+        ]
         if not level:
             return
     raise Problem(
@@ -107,7 +112,7 @@ def _with_nul(node: Any, pointer: str) -> Iterator[str]:
         for key, value in node.items():
             if "\0" in key:
                 yield pointer
-            yield from _with_nul(value, f"{pointer}/{key}")
+            yield from _with_nul(value, f"{pointer}/{_escape(key)}")
     elif isinstance(node, list):
         for index, value in enumerate(node):
             yield from _with_nul(value, f"{pointer}/{index}")
@@ -154,9 +159,9 @@ def exact(value: Any) -> bool:
 def show(req: falcon.Request, resp: falcon.Response, media: Any) -> None:
     """Answer one item with a strong ETag, or 304 when the caller has it already."""
     body = orjson.dumps(media)
-    resp.etag = sha256(body).hexdigest()[:32]
-    known = req.if_none_match or []
-    if not {"*", resp.etag}.isdisjoint(known):
+    tag = sha256(body).hexdigest()[:32]
+    resp.etag = tag
+    if req.method in {"GET", "HEAD"} and {"*", tag} & set(req.if_none_match or ()):
         resp.status = falcon.HTTP_304
         return
     resp.content_type = JSON

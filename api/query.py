@@ -25,11 +25,13 @@ def refuse(name: str, detail: str) -> Unprocessable:
 
 
 def allow(req: falcon.Request, *names: str) -> None:
-    """Answer 422 for a query parameter that means nothing here."""
+    """Answer 422 for a query parameter that means nothing here, or two things."""
     for name in req.params:
         if name not in names:
             known = ", ".join(names) or "none"
             raise refuse(name, f"Unknown parameter; known here: {known}.")
+        if isinstance(req.params[name], list):
+            raise refuse(name, "Given twice; send it once.")
 
 
 def limit(req: falcon.Request) -> int:

@@ -19,7 +19,7 @@ BATCH_ENTRIES_MAX: Final = 5_000
 # They would hide an owner's balance behind another resource under /ledger/.
 _RESERVED: Final = frozenset({"batches", "operations", "transfers", "trial-balance"})
 _OWNER: Final = re.compile(r"\w[\w.:+~@-]*")
-_PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
+PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 
 
 def owner_name(value: str) -> None:
@@ -34,7 +34,7 @@ def owner_name(value: str) -> None:
 
 
 def _printable(value: str) -> None:
-    if not _PRINTABLE.fullmatch(value):
+    if not PRINTABLE.fullmatch(value):
         raise ValidationError("No control characters.")
 
 
@@ -150,6 +150,8 @@ class BatchBody(_Body):
 __all__ = [
     "BATCH_ENTRIES_MAX",
     "DEPTH_MAX",
+    "NONCE_LENGTH_MAX",
+    "PRINTABLE",
     "AccessBody",
     "BatchBody",
     "ContentBody",

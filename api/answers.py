@@ -38,7 +38,12 @@ def answer_outcome(req: falcon.Request, resp: falcon.Response, job: Job) -> None
     resp.set_header("Content-Location", f"/jobs/{job.id}")
     resp.content_type = PROBLEM_JSON
     resp.data = orjson.dumps(
-        body_of(problem, status=status, instance=req.context.request_id)
+        body_of(
+            problem,
+            status=status,
+            instance=req.context.request_id,
+            trace=req.context.trace,
+        )
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import falcon
 import orjson
 from falcon.media import JSONHandler
+from falcon.responders import create_default_options
 from falcon.routing import CompiledRouter
 
 import tasks
-from api import content, errors, jobs, ledger, status
+from api import content, errors, jobs, ledger, problems, status
 from api.authentication import ApiKeys
 from api.intake import Doorbell, Intake
 from api.metrics import Metrics
@@ -21,13 +22,23 @@ from domain.db import create_engine, session_factory
 from domain.settings import Settings
 
 
+class _Methods(dict[str, Any]):
+    """A route's responders; a method nobody knows is one it does not have: 405."""
+
+    def __missing__(self, _method: str) -> Any:
+        return self["CONNECT"]
+
+
 class _Router(CompiledRouter):
-    """Answers HEAD wherever there is GET; Falcon itself drops the body."""
+    """Answers HEAD wherever there is GET, and OPTIONS everywhere."""
 
     def map_http_methods(self, resource: object, **kwargs: Any) -> Any:
-        methods: dict[str, Any] = dict(super().map_http_methods(resource, **kwargs))
+        methods = _Methods(super().map_http_methods(resource, **kwargs))
         if "GET" in methods:
             methods.setdefault("HEAD", methods["GET"])
+        # Falcon's own leaves itself out of what it says is allowed.
+        allowed = sorted([*methods, "OPTIONS"])
+        methods.setdefault("OPTIONS", create_default_options(allowed))
         return methods
 
 
@@ -63,6 +74,7 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
     app.add_route("/health", status.Health())
     app.add_route("/status/ready", status.Ready(sessions, broker))
     app.add_route("/metrics", Metrics(sessions))
+    app.add_route("/problems/{code}", problems.ProblemPages())
     app.add_route("/jobs", jobs.Jobs(sessions))
     app.add_route("/jobs/{job_id:uuid}", jobs.JobItem(sessions, waiters))
     app.add_route("/jobs/{job_id:uuid}/events", jobs.JobEvents(sessions, waiters))

@@ -77,14 +77,16 @@ def unavailable(code: str, detail: str, *, seconds: int = 1) -> Problem:
 
 
 def body_of(
-    problem: Mapping[str, Any], *, status: int, instance: str
+    problem: Mapping[str, Any], *, status: int, instance: str, trace: str | None = None
 ) -> dict[str, Any]:
     """Return problem details (RFC 9457) for a stored problem or one made here."""
+    traced = {"trace": trace} if trace else {}
     return {
         "type": f"/problems/{problem['code']}",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "instance": instance,
+        **traced,
         **{key: value for key, value in problem.items() if key != "kind"},
     }
 
@@ -102,7 +104,12 @@ def serialize(
     }
     resp.content_type = PROBLEM_JSON
     resp.data = orjson.dumps(
-        body_of(problem, status=status, instance=req.context.request_id)
+        body_of(
+            problem,
+            status=status,
+            instance=req.context.request_id,
+            trace=req.context.trace,
+        )
     )
 
 

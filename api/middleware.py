@@ -15,7 +15,11 @@ from domain.keys import Principal
 _log = structlog.get_logger()
 
 _REQUEST_ID: Final = re.compile(r"[0-9A-Za-z._:~-]{1,128}")
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+# W3C Trace Context §3.2.2: no version ff, no id of zeros alone.
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+_OTHER_METHOD: Final = "other"
 _NO_ROUTE: Final = "(none)"
 
 
@@ -38,6 +42,8 @@ class RequestIdentity:
         req.context.trace = trace if _TRACEPARENT.fullmatch(trace) else None
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=req.context.request_id)
+        if req.context.trace:
+            structlog.contextvars.bind_contextvars(trace=req.context.trace)
 
     def process_response(
         self,
@@ -48,12 +54,17 @@ class RequestIdentity:
     ) -> None:
         """Send the id back and write the request's one line."""
         resp.set_header("X-Request-ID", req.context.request_id)
+        if req.context.trace:
+            resp.set_header("traceparent", req.context.trace)
         resp.set_header("X-Content-Type-Options", "nosniff")
         if resp.get_header("Cache-Control") is None:
             resp.set_header("Cache-Control", "no-store")
         seconds = time.perf_counter() - req.context.began
         route = req.uri_template or _NO_ROUTE
-        requests_seconds.labels(req.method, route, resp.status_code).observe(seconds)
+        # A caller may make up any number of methods; each would be kept for good.
+        known = req.method in falcon.COMBINED_METHODS
+        method = req.method if known else _OTHER_METHOD
+        requests_seconds.labels(method, route, resp.status_code).observe(seconds)
         _log.info(
             "request",
             method=req.method,

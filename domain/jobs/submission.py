@@ -48,18 +48,26 @@ class Submission:
 
 
 # One text parameter however many rows: cheap to send, and parsed by the server.
-# `state` is left to its default; positions follow the order of the rows.
+# `state` is left to its default. Positions follow the order of the rows; stored they
+# are in the order of their keys, so that two submissions of the same keys never wait
+# for each other crosswise.
 _INSERT: Final = sa.text("""
-    INSERT INTO jobs (id, kind, queue, lane, size, application, principal,
+    WITH accepted AS MATERIALIZED (
+        SELECT nextval('jobs_position_seq') AS position, r.*
+        FROM json_to_recordset(CAST(:rows AS json)) AS r(
+            id uuid, kind text, queue text, lane smallint, size smallint,
+            application text, principal uuid, idempotency uuid, digest uuid,
+            request_id text, trace text, payload text,
+            submitted_at timestamptz, deadline timestamptz)
+    )
+    INSERT INTO jobs (position, id, kind, queue, lane, size, application, principal,
                       idempotency, digest, request_id, trace, payload,
                       submitted_at, deadline)
-    SELECT id, kind, queue, lane, size, application, principal, idempotency, digest,
-           request_id, trace, CAST(payload AS json), submitted_at, deadline
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(
-        id uuid, kind text, queue text, lane smallint, size smallint,
-        application text, principal uuid, idempotency uuid, digest uuid,
-        request_id text, trace text, payload text,
-        submitted_at timestamptz, deadline timestamptz)
+    OVERRIDING SYSTEM VALUE
+    SELECT position, id, kind, queue, lane, size, application, principal,
+           idempotency, digest, request_id, trace, CAST(payload AS json),
+           submitted_at, deadline
+    FROM accepted ORDER BY idempotency
     ON CONFLICT (idempotency) DO NOTHING
 """)
 

@@ -185,6 +185,7 @@ BEGIN
     END IF;
 END $$;
 GRANT USAGE ON SCHEMA public TO coin_app;
+GRANT USAGE ON SEQUENCE jobs_position_seq TO coin_app;
 GRANT SELECT ON operations, entries, alembic_version TO coin_app;
 GRANT SELECT, INSERT ON transfers, contents TO coin_app;
 GRANT SELECT, INSERT, UPDATE (balance, version, updated_at) ON accounts TO coin_app;

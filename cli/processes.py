@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import Signals
@@ -117,8 +117,9 @@ def stop_leftovers(name: str, folder: Path, *, stop: Signals, seconds: float) ->
         late = time.monotonic() > deadline
         for process in found:
             if late or process.pid not in asked:
-                process.send_signal(signal.SIGKILL if late else stop)
                 asked.add(process.pid)
+                with suppress(psutil.NoSuchProcess):  # it may go any moment
+                    process.send_signal(signal.SIGKILL if late else stop)
         time.sleep(POLL_SECONDS)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,11 @@ def test_procfile_and_coin_up_run_the_same_programs(procfile, stack, role):
 
 def test_honcho_reads_the_procfile():
     checked = subprocess.run(
-        ["honcho", "check"], cwd=ROOT, capture_output=True, text=True, check=True
+        [Path(sys.executable).parent / "honcho", "check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "web, worker, beat, flower" in checked.stdout + checked.stderr
 

@@ -3,14 +3,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import psycopg2
 import pytest
 from redis import Redis, RedisError
 
-from cli.processes import DirectoryInUse
+from cli.processes import DirectoryInUse, end
 from cli.servers import (
     ServersMissing,
     embedded_postgres,
@@ -75,6 +75,17 @@ def holder(folder):
     process.communicate(timeout=10)
 
 
+@pytest.fixture
+def stray(folder):
+    """PostgreSQL as a killed `coin up` might leave it: running, and claimed by none."""
+    with prepared_postgres(folder) as server:
+        pass
+    process = server.program.start(subprocess.DEVNULL)
+    wait_until(server.ready)
+    yield SimpleNamespace(process=process, url=server.url)
+    end(server.program, process)
+
+
 def test_postgres_is_durable_and_asks_for_a_password(folder):
     with embedded_postgres(folder) as url:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
@@ -117,12 +128,10 @@ def test_servers_end_with_a_killed_parent(holder, folder):
     wait_until(lambda: not alive(pid))
 
 
-def test_a_server_that_outlived_its_parent_is_replaced(folder):
+def test_a_server_that_outlived_its_parent_is_replaced(stray, folder):
+    ask(stray.url, "CREATE TABLE kept AS SELECT 42 AS answer")
     with embedded_postgres(folder) as url:
-        ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
-    leftover = start_stray_server(folder)
-    with embedded_postgres(folder) as url:
-        assert leftover.wait(timeout=10) is not None
+        assert stray.process.wait(timeout=10) is not None
         assert ask(url, "SELECT answer FROM kept") == (42,)
 
 
@@ -160,12 +169,3 @@ def test_missing_wheels_are_named_with_the_way_out(folder, monkeypatch):
         embedded_postgres(folder),
     ):
         pass
-
-
-def start_stray_server(data: Path) -> subprocess.Popen:
-    """Run PostgreSQL as a killed `coin up` might leave it."""
-    with prepared_postgres(data) as server:
-        program = server.program
-    process = program.start(subprocess.DEVNULL)
-    wait_until(server.ready)
-    return process

@@ -19,7 +19,7 @@ BATCH_ENTRIES_MAX: Final = 5_000
 # They would hide an owner's balance behind another resource under /ledger/.
 _RESERVED: Final = frozenset({"batches", "operations", "transfers", "trial-balance"})
 _OWNER: Final = re.compile(r"\w[\w.:+~@-]*")
-PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
+PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 
 
 def owner_name(value: str) -> None:
@@ -47,6 +47,12 @@ def _metadata(value: Any) -> None:
         )
     if len(orjson.dumps(value)) > METADATA_BYTES_MAX:
         raise ValidationError(f"At most {METADATA_BYTES_MAX} bytes of JSON.")
+
+
+def _truth_value(value: Any) -> None:
+    # The library's own takes 1 for true.
+    if not isinstance(value, bool):
+        raise ValidationError("true or false.")
 
 
 def _owner(**options: Any) -> fields.String:
@@ -144,7 +150,7 @@ class BatchBody(_Body):
     """POST /ledger/batches as JSON; its entries are read one by one."""
 
     entries = fields.List(fields.Raw(), required=True)
-    atomic = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+    atomic = fields.Raw(validate=_truth_value, load_default=False)
 
 
 __all__ = [

@@ -44,6 +44,11 @@ _CODE_OF_STATUS: Final[Mapping[int, str]] = {
 }
 
 
+# More would be no help, and a long body of faults must not make a longer answer.
+FAULTS_MAX: Final = 50
+_SHOWN: Final = 80
+
+
 class Problem(falcon.HTTPError):
     """An error with a code for machines and fields of its own."""
 
@@ -65,7 +70,8 @@ class Unprocessable(Problem):
     """The body is JSON, but not of the shape this needs."""
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
-        where = ", ".join(error["pointer"] or "/" for error in errors[:3])
+        errors = errors[:FAULTS_MAX]
+        where = ", ".join(error["pointer"][:_SHOWN] or "/" for error in errors[:3])
         super().__init__(
             422, "invalid_body", f"Not accepted: {where}; see `errors`.", errors=errors
         )

@@ -22,7 +22,7 @@ from api.bodies import (
     entry_schema,
     owner_name,
 )
-from api.errors import Problem, Unprocessable
+from api.errors import FAULTS_MAX, Problem, Unprocessable
 from api.middleware import require
 from api.submissions import Draft, Submissions, idempotency_key
 from domain import ledger
@@ -36,6 +36,7 @@ _SPEND: Final = "ledger:spend"
 _CREDIT: Final = "ledger:credit"
 _CSV: Final = "text/csv"
 _CSV_PAGE: Final = 1_000
+_FILTERS: Final = ("operation", "since", "until")
 # What a spreadsheet would run as a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -187,22 +188,26 @@ def _entries(principal: Principal, entries: list[Any]) -> list[dict[str, Any]]:
     for index, entry in enumerate(entries):
         pointer = f"/entries/{index}"
         try:
-            body = entry_schema(entry).load(entry)
+            loaded.append(_load_entry(principal, entry, pointer))
         except ValidationError as error:
             errors += media.faults(error.messages, pointer)
-            if len(errors) >= _FAULTS_MAX:
-                break
-            continue
-        if "operation" in body:
-            check_operation(principal, body, pointer)
-            body.pop("amount", None)
-        loaded.append(body)
+        except ledger.UnknownOperation as error:
+            errors.append({"pointer": f"{pointer}/operation", "detail": error.detail})
+        except Unprocessable as error:
+            errors += error.fields["errors"]
+        if len(errors) >= FAULTS_MAX:
+            break
     if errors:
         raise Unprocessable(errors)
     return loaded
 
 
-_FAULTS_MAX: Final = 50
+def _load_entry(principal: Principal, entry: Any, pointer: str) -> dict[str, Any]:
+    body: dict[str, Any] = entry_schema(entry).load(entry)
+    if "operation" in body:
+        check_operation(principal, body, pointer)
+        body.pop("amount", None)
+    return body
 
 
 class Transfers:
@@ -337,7 +342,10 @@ class Entries:
     def on_get(self, req: falcon.Request, resp: falcon.Response, owner_id: str) -> None:
         """Show a page of an owner's entries, or the whole statement as CSV."""
         principal = require(req, _READ)
-        query.allow(req, "operation", "since", "until", "limit", "cursor")
+        as_csv = req.client_prefers([media.JSON, _CSV]) == _CSV
+        # A statement in CSV is whole: one cut short without a word would be false.
+        query.allow(req, *_FILTERS, *(() if as_csv else ("limit", "cursor")))
+        resp.append_header("Vary", "Accept")
         _require_owner(owner_id)
         if ledger.is_system(owner_id):
             raise query.refuse(
@@ -350,7 +358,7 @@ class Entries:
             "since": query.instant(req, "since"),
             "until": query.instant(req, "until"),
         }
-        if req.client_prefers([media.JSON, _CSV]) == _CSV:
+        if as_csv:
             resp.content_type = f"{_CSV}; charset=utf-8"
             resp.set_header(
                 "Content-Disposition", 'attachment; filename="statement.csv"'

@@ -131,4 +131,4 @@ def _link(req: falcon.Request, position: Position | None) -> str | None:
     key = position.key if isinstance(position.key, int) else str(position.key)
     cursor = base64.urlsafe_b64encode(orjson.dumps([key, int(position.back)]))
     query = {**req.params, "cursor": cursor.decode()}
-    return f"{req.path}?{urlencode(query)}"
+    return f"{falcon.uri.encode(req.path)}?{urlencode(query)}"

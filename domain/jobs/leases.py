@@ -70,7 +70,7 @@ def finish_leased(
         raise Superseded(f"the lease of job {claim.id} was taken back")
 
 
-_TAKE_BACK: Final = sa.text("""
+_TAKE_BACK: Final = sa.text(f"""
     UPDATE jobs SET
         state = CASE WHEN attempts < :attempts_max THEN 'queued' ELSE 'failed' END,
         problem = json_build_object('kind', 'failed', 'code', 'lease_expired',
@@ -79,8 +79,8 @@ _TAKE_BACK: Final = sa.text("""
                            ELSE CAST(:now AS timestamptz) END,
         lease_until = NULL
     WHERE state = 'running' AND lease_until <= :now
-    RETURNING queue, lane
-""")
+    RETURNING queue, lane, pg_notify('{CHANNEL}', queue || '.' || lane)
+""")  # noqa: S608  the channel is a constant
 
 
 def take_back(
@@ -88,4 +88,4 @@ def take_back(
 ) -> list[tuple[str, int]]:
     """Requeue (or fail, when attempts are spent) jobs whose worker fell silent."""
     rows = session.execute(_TAKE_BACK, {"attempts_max": attempts_max, "now": now})
-    return [(queue, lane) for queue, lane in rows]
+    return [(row.queue, row.lane) for row in rows]

@@ -98,7 +98,8 @@ _DUE: Final = sa.text("""
     )
     SELECT queue, lane FROM lanes WHERE EXISTS (
         SELECT FROM jobs WHERE jobs.queue = lanes.queue AND jobs.lane = lanes.lane
-          AND state = 'queued' AND (run_at IS NULL OR run_at <= :now))
+          AND state = 'queued' AND (run_at IS NULL OR run_at <= :now)
+          AND deadline > :now)
 """)
 
 

@@ -1,0 +1,87 @@
+"""However a job ends, whoever waits for it is told, and not before it is true."""
+
+from datetime import timedelta
+
+import psycopg2
+import pytest
+
+from domain import jobs
+from domain.ids import uuid7
+from domain.jobs import CHANNEL, Outcome, Viewer
+from tests.factories import NOW, make_job, make_lane
+
+LATER = NOW + timedelta(days=2)
+PRINCIPAL = uuid7()
+VIEWER = Viewer("commons", PRINCIPAL, operator=False)
+
+
+def finish(session, job):
+    jobs.finish(session, [Outcome(job.id, result={})], began=NOW, now=NOW)
+
+
+def finish_leased(session, job):
+    claim = jobs.lease(session, job.id, until=NOW, now=NOW)
+    jobs.finish_leased(session, claim, Outcome(job.id, result={}), now=NOW)
+
+
+def fail(session, job):
+    jobs.fail(session, job.id, attempt=1, attempts_max=1, now=NOW)
+
+
+def take_back(session, job):
+    jobs.lease(session, job.id, until=NOW, now=NOW)
+    jobs.take_back(session, attempts_max=1, now=NOW)
+
+
+def expire(session, _job):
+    jobs.expire(session, count=1_000, now=LATER)
+
+
+def cancel(session, job):
+    jobs.cancel(session, job.id, VIEWER, now=NOW)
+
+
+@pytest.fixture
+def heard(database_url):
+    """Return what was said on the channel since the test began."""
+    connection = psycopg2.connect(database_url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANNEL}")
+
+    def heard():
+        # A round trip later everything committed before it has arrived.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return [notice.payload for notice in connection.notifies]
+
+    yield heard
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [finish, finish_leased, fail, take_back, expire, cancel],
+    ids=lambda end: end.__name__,
+)
+def test_whoever_waits_is_told_when_a_job_ends(sessions, heard, end):
+    job = make_job(lane=make_lane(), principal=PRINCIPAL)
+    with sessions.begin() as session:
+        jobs.submit(session, [job])
+    with sessions.begin() as session:
+        end(session, job)
+        early = heard()
+
+    assert f"ledger.{job.lane}" not in early
+    assert f"ledger.{job.lane}" in heard()
+
+
+def test_a_lane_is_named_once_however_many_of_its_jobs_end(sessions, heard):
+    lane = make_lane()
+    with sessions.begin() as session:
+        made = [make_job(lane=lane) for _ in range(50)]
+        jobs.submit(session, made)
+        outcomes = [Outcome(job.id, result={}) for job in made]
+        jobs.finish(session, outcomes, began=NOW, now=NOW)
+
+    assert heard().count(f"ledger.{lane}") == 1

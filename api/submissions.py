@@ -100,10 +100,10 @@ class Submissions:
         principal: Principal = req.context.principal
         job, size = self._job(req, principal, draft)
         submission = self._intake.submit(job, size)
-        stored = submission.earlier or job
-        structlog.contextvars.bind_contextvars(job=str(stored.id))
         if submission.error is not None:
             raise submission.error
+        stored = submission.earlier or job
+        structlog.contextvars.bind_contextvars(job=str(stored.id))
         if submission.earlier is not None:
             resp.set_header("Idempotency-Replayed", "true")
         preferences = Preferences.of(req)

@@ -115,7 +115,7 @@ def test_a_leased_attempt_that_fails_is_counted_by_its_lease(session, lane):
 def test_a_job_not_begun_by_its_deadline_expires(session, lane):
     late = submit(session, lane, deadline=NOW)
     early = submit(session, lane, deadline=NOW + SECOND)
-    jobs.expire(session, count=1_000, now=NOW)
+    jobs.expire(session, count=100_000, now=NOW)
 
     assert (state_of(session, late), state_of(session, early)) == ("expired", "queued")
     assert late.problem["code"] == "job_expired"
@@ -125,7 +125,7 @@ def test_a_job_not_begun_by_its_deadline_expires(session, lane):
 def test_a_running_job_does_not_expire(session, lane):
     job = submit(session, lane, deadline=NOW)
     jobs.lease(session, job.id, until=NOW, now=NOW - SECOND)
-    jobs.expire(session, count=1_000, now=NOW + DAY)
+    jobs.expire(session, count=100_000, now=NOW + DAY)
 
     assert state_of(session, job) == "running"
 
@@ -145,7 +145,7 @@ def test_a_job_someone_is_working_on_does_not_expire_under_them(sessions, lane):
         job = submit(session, lane, deadline=NOW)
     with sessions() as worker, sessions() as reconciler:
         jobs.claim(worker, queue="ledger", lane=lane, count=1, size=1, now=NOW - SECOND)
-        jobs.expire(reconciler, count=1_000, now=NOW)
+        jobs.expire(reconciler, count=100_000, now=NOW)
         assert reconciler.get(Job, job.id).state == "queued"
 
 

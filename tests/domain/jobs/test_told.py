@@ -34,7 +34,7 @@ def take_back(session, job):
 
 
 def expire(session, _job):
-    jobs.expire(session, count=1_000, now=LATER)
+    jobs.expire(session, count=100_000, now=LATER)
 
 
 def cancel(session, job):

@@ -121,9 +121,9 @@ def finish(
 def outcome_row(outcome: Outcome) -> dict[str, Any]:
     """Return the outcome as its row's columns."""
     if outcome.refusal is None:
-        return {"id": str(outcome.id), "state": "succeeded", "result": outcome.result}
+        return {"id": outcome.id.hex, "state": "succeeded", "result": outcome.result}
     return {
-        "id": str(outcome.id),
+        "id": outcome.id.hex,
         "state": "refused",
         "problem": outcome.refusal.problem(),
     }

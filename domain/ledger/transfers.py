@@ -367,7 +367,7 @@ def _columns(
     row: TransferRow, posting: Posting, debit_account: int, credit_account: int
 ) -> dict[str, Any]:
     return {
-        "id": str(row.id),
+        "id": row.id.hex,
         "application": row.application,
         "operation": row.operation,
         "debit_account": debit_account,
@@ -378,8 +378,8 @@ def _columns(
         "debit_version": row.debit_version,
         "credit_version": row.credit_version,
         "created_at": row.created_at.isoformat(),
-        "job_id": str(row.job_id),
-        "reversal_of": row.reversal_of and str(row.reversal_of),
+        "job_id": row.job_id.hex,
+        "reversal_of": row.reversal_of and row.reversal_of.hex,
         "nonce": row.nonce,
         "once": posting.once and posting.once.key,
         "metadata": row.metadata,

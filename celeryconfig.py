@@ -98,6 +98,8 @@ PUBLISHER_TRANSPORT: Final[dict[str, Any]] = (
         "connect_timeout": 0.5,
         "read_timeout": 0.5,
         "write_timeout": 0.5,
+        # The first try is the last: a second one comes after two seconds.
+        "max_retries": 0,
     }
     if _on_rabbitmq
     else {

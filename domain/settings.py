@@ -44,7 +44,7 @@ def _setting(parse: Callable[[str], Any], default: Any, meaning: str) -> Any:
 
 
 _POSTGRES = _url("postgresql", "postgresql+psycopg2", "postgres")
-_REDIS = _url("redis", "rediss", "unix", "redis+socket")
+_REDIS = _url("redis", "rediss")
 _RABBITMQ = _url("amqp", "amqps")
 
 

@@ -1,0 +1,68 @@
+import pytest
+
+from domain.settings import InvalidSettings, Settings
+
+DATABASE = {"DATABASE_URL": "postgresql://x/y"}
+
+
+def faults(**environ):
+    with pytest.raises(InvalidSettings) as raised:
+        Settings.from_environ(environ)
+    return str(raised.value).splitlines()
+
+
+def test_a_database_is_all_that_is_needed():
+    settings = Settings.from_environ(DATABASE)
+
+    assert settings == Settings(database_url="postgresql://x/y")
+    assert settings.broker_url == ""
+
+
+def test_each_setting_is_read_from_its_upper_case_name():
+    settings = Settings.from_environ(
+        DATABASE | {"LEDGER_LANES": " 7 ", "LOG_LEVEL": "DEBUG", "UNKNOWN": "1"}
+    )
+
+    assert (settings.ledger_lanes, settings.log_level) == (7, "DEBUG")
+
+
+def test_an_empty_setting_is_none():
+    assert Settings.from_environ(DATABASE | {"LEDGER_LANES": ""}).ledger_lanes == 2
+
+
+def test_every_fault_is_named_at_once():
+    found = faults(LEDGER_LANES="0", ATTEMPTS_MAX="many", LOG_LEVEL="LOUD")
+
+    assert [fault.partition(":")[0] for fault in found] == [
+        "LEDGER_LANES",
+        "ATTEMPTS_MAX",
+        "LOG_LEVEL",
+        "DATABASE_URL",
+    ]
+    assert found[0] == "LEDGER_LANES: must be between 1 and 64"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://x/y"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "unix:///run/redis.sock"),
+        ("RABBITMQ_URL", "redis://x"),
+        ("LEDGER_LANES", "65"),
+        ("LEDGER_LANES", "1.5"),
+        ("LOG_FORMAT", "xml"),
+    ],
+)
+def test_what_cannot_be_is_refused(name, value):
+    assert [
+        fault.partition(":")[0] for fault in faults(**DATABASE | {name: value})
+    ] == [name]
+
+
+def test_rabbitmq_is_the_broker_where_both_are_set():
+    settings = Settings.from_environ(
+        DATABASE | {"REDIS_URL": "redis://r", "RABBITMQ_URL": "amqp://a"}
+    )
+
+    assert settings.broker_url == "amqp://a"

@@ -1,0 +1,59 @@
+import pytest
+from redis import Redis
+
+import celeryconfig
+from tasks import _doorbell, _drain
+from tasks._registry import Kind, kinds
+
+
+@pytest.fixture(autouse=True)
+def worker(monkeypatch, database_url, redis_url):
+    """Make this process a worker on the test's own servers."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setattr(celeryconfig, "broker_url", redis_url)
+    forget()
+    yield
+    if _drain.sessions.cache_info().currsize:
+        _drain.sessions().kw["bind"].dispose()
+    if _doorbell._flags.cache_info().currsize and (flags := _doorbell._flags()):
+        flags.close()
+    if _doorbell._publisher.cache_info().currsize:
+        _doorbell._publisher().close()
+    forget()
+
+
+def forget():
+    """Let the next use read the settings and connect anew."""
+    for made in (
+        _drain.settings,
+        _drain.sessions,
+        _doorbell._publisher,
+        _doorbell._flags,
+    ):
+        made.cache_clear()
+
+
+@pytest.fixture
+def broker(redis_url):
+    """The test's Redis without a ring or a message."""
+    with Redis.from_url(redis_url) as client:
+        for key in client.scan_iter("coin:rung:*"):
+            client.delete(key)
+        client.delete("coin:ledger", "coin:maintenance")
+        yield client
+
+
+@pytest.fixture
+def declare():
+    """Declare kinds of job for one test."""
+    declared = []
+
+    def declare(name, **handler):
+        kinds[name] = Kind(name, **handler)
+        declared.append(name)
+        return kinds[name]
+
+    yield declare
+    for name in declared:
+        del kinds[name]

@@ -37,8 +37,10 @@ def ensure_cluster(folder: Path, *, programs: Path) -> str:
     user = server_account()
     password_file = folder.with_suffix(".password")
     if user is not None:
+        package = programs.parent.parent
         _let_pass(folder)
-        _let_read(programs.parent)
+        _let_read(package)
+        _let_read(package.with_suffix(".libs"))
     if not folder.exists():
         password = secrets.token_urlsafe(24)
         fresh = folder.with_suffix(".new")
@@ -92,10 +94,10 @@ def _let_pass(path: Path) -> None:
 
 
 def _let_read(folder: Path) -> None:
-    """Let other accounts run what was installed under a private umask."""
+    """Let other accounts run, not change, what was installed under a private umask."""
     _let_pass(folder)
-    if folder.stat().st_mode & stat.S_IXOTH:
+    if not folder.exists() or folder.stat().st_mode & stat.S_IXOTH:
         return
-    for path in (folder, *folder.rglob("*")):
+    for path in (*folder.rglob("*"), folder):  # itself last: it says that all is done
         mode = stat.S_IMODE(path.stat().st_mode)
-        path.chmod(mode | (mode & stat.S_IRWXU) >> 6)
+        path.chmod(mode | (mode & (stat.S_IRUSR | stat.S_IXUSR)) >> 6)

@@ -41,12 +41,17 @@ def _printable(value: str) -> None:
 def _metadata(value: Any) -> None:
     if not isinstance(value, dict):
         raise ValidationError("An object.")
+    if len(orjson.dumps(value)) > METADATA_BYTES_MAX:
+        raise ValidationError(f"At most {METADATA_BYTES_MAX} bytes of JSON.")
     if not exact(value):
         raise ValidationError(
             "Numbers are whole and within ±2^53; write others as text."
         )
-    if len(orjson.dumps(value)) > METADATA_BYTES_MAX:
-        raise ValidationError(f"At most {METADATA_BYTES_MAX} bytes of JSON.")
+
+
+def _list(value: Any) -> None:
+    if not isinstance(value, list):
+        raise ValidationError("A list.")
 
 
 def _truth_value(value: Any) -> None:
@@ -149,7 +154,7 @@ def entry_schema(entry: Any) -> Schema:
 class BatchBody(_Body):
     """POST /ledger/batches as JSON; its entries are read one by one."""
 
-    entries = fields.List(fields.Raw(), required=True)
+    entries = fields.Raw(required=True, validate=_list)
     atomic = fields.Raw(validate=_truth_value, load_default=False)
 
 

@@ -189,8 +189,6 @@ def _entries(principal: Principal, entries: list[Any]) -> list[dict[str, Any]]:
         pointer = f"/entries/{index}"
         try:
             loaded.append(_load_entry(principal, entry, pointer))
-        except ValidationError as error:
-            errors += media.faults(error.messages, pointer)
         except ledger.UnknownOperation as error:
             errors.append({"pointer": f"{pointer}/operation", "detail": error.detail})
         except Unprocessable as error:
@@ -203,7 +201,7 @@ def _entries(principal: Principal, entries: list[Any]) -> list[dict[str, Any]]:
 
 
 def _load_entry(principal: Principal, entry: Any, pointer: str) -> dict[str, Any]:
-    body: dict[str, Any] = entry_schema(entry).load(entry)
+    body: dict[str, Any] = media.load(entry_schema(entry), entry, pointer)
     if "operation" in body:
         check_operation(principal, body, pointer)
         body.pop("amount", None)

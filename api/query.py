@@ -32,6 +32,8 @@ def allow(req: falcon.Request, *names: str) -> None:
             raise refuse(name, f"Unknown parameter; known here: {known}.")
         if isinstance(req.params[name], list):
             raise refuse(name, "Given twice; send it once.")
+        if "\0" in req.params[name]:
+            raise refuse(name, "The character NUL is in no name.")
 
 
 def limit(req: falcon.Request) -> int:

@@ -7,12 +7,16 @@ from typing import Any, Final
 import falcon
 import orjson
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from domain.errors import DomainError
 
 _log = structlog.get_logger()
+
+# Passes by itself: gone, busy, or read-only for now. Any other refusal of a
+# statement is a bug of ours.
+DATABASE_AWAY: Final = (OperationalError, InterfaceError, InternalError, PoolTimeout)
 
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -148,8 +152,8 @@ def install(app: falcon.App[Any, Any]) -> None:
     """Answer every error, ours or not, as problem+json."""
     app.set_error_serializer(serialize)
     app.add_error_handler(Exception, on_unexpected)
-    app.add_error_handler(DBAPIError, on_database_away)
-    app.add_error_handler(PoolTimeout, on_database_away)
+    for away in DATABASE_AWAY:
+        app.add_error_handler(away, on_database_away)
     app.add_error_handler(DomainError, on_domain_error)
     app.add_error_handler(falcon.HTTPError, _as_it_is)
 

@@ -10,11 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.errors import unavailable
+from api.errors import DATABASE_AWAY, unavailable
 from api.metrics import doorbells, intake_jobs, intake_refused, intake_waiting
 from domain import jobs
 from domain.jobs import NewJob, Submission
@@ -26,10 +24,6 @@ FLUSH_BYTES_MAX: Final = 8 * 1024 * 1024
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 # Longer than any statement may take; the outcome is then unknown, and a retry safe.
 _STORED_SECONDS: Final = 40.0
-
-
-# Nobody's own fault: trying one by one would only take longer.
-_DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
 
 
 class _Slot:
@@ -121,7 +115,8 @@ class Intake:
 
     def _part(self, slots: Sequence[_Slot], error: Exception) -> None:
         """Let a job the database refuses fail alone, not with its neighbours."""
-        if len(slots) == 1 or isinstance(error, _DATABASE_AWAY):
+        # An outage is nobody's own fault: one by one would only take longer.
+        if len(slots) == 1 or isinstance(error, DATABASE_AWAY):
             for slot in slots:
                 slot.error = error
                 slot.done.set()

@@ -51,8 +51,8 @@ def no_broker(monkeypatch):
 def new_caller(app, api_sessions):
     """Return a maker of callers, each with a key (and so a principal) of its own."""
 
-    def make(*scopes, app=app, **fields):
-        with api_sessions.begin() as session:
+    def make(*scopes, app=app, sessions=api_sessions, **fields):
+        with sessions.begin() as session:
             _, text = make_key(
                 session, scopes=scopes or SCOPES, now=datetime.now(UTC), **fields
             )

@@ -80,8 +80,8 @@ class Waiters:
         while True:
             try:
                 self._listen_on_one_connection()
-            except Exception:  # noqa: BLE001  without it nobody is ever woken
-                _log.warning("listener_disturbed", exc_info=True)
+            except Exception as error:  # noqa: BLE001  without it nobody is woken
+                _log.warning("listener_disturbed", error=repr(error))
                 time.sleep(_AWAY_SECONDS)
 
     def _listen_on_one_connection(self) -> None:
@@ -91,8 +91,11 @@ class Waiters:
             connection.detach()
             connection.exec_driver_sql(f"LISTEN {jobs.CHANNEL}")
             driver: Any = connection.connection.dbapi_connection
+            # Unlike select(), it takes the descriptors of a process with thousands.
+            notices = select.poll()
+            notices.register(driver, select.POLLIN)
             while True:
-                ready, _, _ = select.select([driver], [], [], _LOOK_SECONDS)
+                ready = notices.poll(_LOOK_SECONDS * 1_000)
                 if ready:
                     driver.poll()
                 lanes = {notice.payload for notice in driver.notifies}

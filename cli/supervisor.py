@@ -73,8 +73,10 @@ class Supervisor:
 
     def listen(self) -> None:
         """Take Ctrl-C and SIGTERM as a wish to stop, SIGUSR1 as one for a report."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._interrupt)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(signal.SIGHUP, self._interrupt)
         signal.signal(signal.SIGUSR1, self._ask_report)
 
     def start(self, program: Program) -> None:

@@ -1,16 +1,21 @@
 """What runs the stack elsewhere says the same as the code: files against code."""
 
+import http.client
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
 
 import celeryconfig
+from cli.processes import free_port
 from cli.stack import Stack
 from domain.settings import Settings
 
@@ -58,10 +63,37 @@ def queues(command):
     return set(command[command.index("--queues") + 1].split(","))
 
 
+def free_base_port():
+    """A port for the first process; honcho gives the n-th n hundred more."""
+    for _ in range(100):
+        base = free_port()
+        try:
+            if base < 60_000 and free_port(base + 300):
+                return base
+        except OSError:
+            continue
+    raise AssertionError("no ports")
+
+
+def answers(port, path):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    with closing(connection):
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+
 def after_tool(command):
     """A command without what stands before it: `-m celery`, `mkdir … &&`."""
     tool = next(i for i, word in enumerate(command) if word in ("celery", "gunicorn"))
     return command[tool:]
+
+
+def test_flower_is_told_its_port_the_one_way_it_understands(procfile, services):
+    for command in (procfile["flower"], services["flower"]["command"]):
+        assert re.search(r" --address=\S+ --port=\S+$", command)
 
 
 def test_procfile_lists_every_process(procfile):
@@ -98,6 +130,41 @@ def test_honcho_reads_the_procfile():
         check=True,
     )
     assert "web, worker, beat, flower" in checked.stdout + checked.stderr
+
+
+def test_honcho_runs_the_procfile(coin, bare_database, own_redis, tmp_path):
+    assert coin("migrate", DATABASE_URL=bare_database).exit_code == 0
+    programs = Path(sys.executable).parent
+    base = free_base_port()
+    with (tmp_path / "log").open("wb") as log:
+        honcho = subprocess.Popen(
+            # Elsewhere, because beat keeps its schedule below the folder it runs in.
+            [
+                *(programs / "honcho", "--procfile", ROOT / "Procfile"),
+                *("--app-root", tmp_path, "start", "--port", str(base)),
+            ],
+            cwd=tmp_path,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.fspath(ROOT),
+                "PATH": f"{programs}:{os.environ['PATH']}",
+                "DATABASE_URL": bare_database,
+                "REDIS_URL": own_redis,
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while not (
+            answers(base, "/status/ready") and answers(base + 300, "/healthcheck")
+        ):
+            assert honcho.poll() is None, (tmp_path / "log").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+    finally:
+        honcho.send_signal(signal.SIGINT)
+        honcho.wait(30)
 
 
 def test_compose_names_only_real_settings(services):

@@ -30,6 +30,10 @@ _DISTURBANCES_MAX: Final = 5
 _DISTURBED_SECONDS: Final = 0.25
 _QUERY_CANCELED: Final = "57014"
 
+# How many jobs of a lane are tried together next. It outlives the turn, which may be
+# over before the first try of a poisoned batch has failed.
+_limits: Final[dict[tuple[str, int], int]] = {}
+
 
 class _Poisoned(Exception):
     """A batch that fails however often it is tried; its jobs must be parted."""
@@ -55,28 +59,31 @@ def drain(queue: str, lane: int) -> None:
     """Apply the lane's due jobs in order until none is left or the turn is over."""
     _doorbell.answer(queue, lane)
     stop = time.monotonic() + TURN_SECONDS
-    limit = BATCH_JOBS
     disturbances = 0
     while time.monotonic() < stop:
         try:
-            count = _step(queue, lane, limit)
-        except _Poisoned as poisoned:
-            limit = _part(poisoned)
-            continue
+            if not _advance(queue, lane):
+                return
         except (OperationalError, Superseded) as error:
             disturbances += 1
             _log.warning("batch_disturbed", queue=queue, lane=lane, error=repr(error))
             if disturbances == _DISTURBANCES_MAX:
                 return
             time.sleep(random.uniform(0, _DISTURBED_SECONDS))  # noqa: S311  jitter
-            continue
-        if count is None:
-            return
-        limit = min(BATCH_JOBS, limit * 2)
-        # A doorbell answered while we held the lane relies on this second look.
-        if count == 0 and not _pending(queue, lane):
-            return
     _doorbell.ring(queue, lane)
+
+
+def _advance(queue: str, lane: int) -> bool:
+    """Apply one batch or find out that it must be smaller; say whether to go on."""
+    limit = _limits.get((queue, lane), BATCH_JOBS)
+    try:
+        count = _step(queue, lane, limit)
+    except _Poisoned as poisoned:
+        _limits[queue, lane] = _part(poisoned)
+        return True
+    _limits[queue, lane] = min(BATCH_JOBS, limit * 2)
+    # A doorbell answered while we held the lane relies on this second look.
+    return count is not None and (count > 0 or _pending(queue, lane))
 
 
 def _step(queue: str, lane: int, limit: int) -> int | None:

@@ -1,9 +1,11 @@
 import pytest
+import sqlalchemy as sa
 from redis import Redis
 
 import celeryconfig
 from tasks import _doorbell, _drain
 from tasks._registry import Kind, kinds
+from tests.tasks.lanes import Lane
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,24 @@ def forget():
         _doorbell._flags,
     ):
         made.cache_clear()
+
+
+@pytest.fixture
+def lane(sessions):
+    return Lane(sessions)
+
+
+@pytest.fixture
+def kill(owner_engine):
+    """Cut a session's connection to the database, as a failing host would."""
+
+    def kill(session):
+        pid = session.scalar(sa.text("SELECT pg_backend_pid()"))
+        cut = sa.text("SELECT pg_terminate_backend(:pid, 5000)")
+        with owner_engine.connect() as connection:
+            connection.execute(cut, {"pid": pid})
+
+    return kill
 
 
 @pytest.fixture

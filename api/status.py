@@ -11,12 +11,14 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.errors import Problem
 from domain import jobs
 from domain.operations import differences
 
 _log = structlog.get_logger()
 
 _VERSIONS: Final = Path(__file__).parents[1] / "migrations" / "versions"
+_RETRY_AFTER_SECONDS: Final = "2"
 # The reconciler runs every few seconds, from beat through broker and worker to the
 # database: that it did so lately shows that all of them work.
 _CANARY: Final = "maintenance.reconcile"
@@ -54,11 +56,17 @@ class Ready:
             "broker": self._broker(),
             "workers": self._check(_workers),
         }
-        ready = all(seen in {"ok", "none"} for seen in checks.values())
-        resp.status = falcon.HTTP_200 if ready else falcon.HTTP_503
-        if not ready:
-            resp.set_header("Retry-After", "2")
-        resp.media = {"ready": ready, "checks": checks}
+        away = [name for name, seen in checks.items() if seen not in {"ok", "none"}]
+        if away:
+            raise Problem(
+                503,
+                "not_ready",
+                f"A write would not succeed now: see {', '.join(away)}.",
+                headers={"Retry-After": _RETRY_AFTER_SECONDS},
+                ready=False,
+                checks=checks,
+            )
+        resp.media = {"ready": True, "checks": checks}
 
     def _check(self, look: Callable[[Session], str]) -> str:
         try:

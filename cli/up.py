@@ -79,7 +79,7 @@ def up(*, port: int, data: Path, flower: bool) -> None:
             f"port {port} is taken; stop what listens there, or use --port 0"
         ) from None
     with claimed(data):
-        _Run(port=port, data=data, flower=flower).last()
+        _Run(port=port, data=data, flower=flower).run()
 
 
 class _Run:
@@ -94,7 +94,7 @@ class _Run:
         self._supervisor = Supervisor(self._output, self._write_endpoints)
         self._endpoints: Endpoints | None = None
 
-    def last(self) -> None:
+    def run(self) -> None:
         """Start everything, keep it running until asked to stop, stop everything."""
         self._supervisor.listen()
         endpoints.remove(self._data)  # a killed run may have left one

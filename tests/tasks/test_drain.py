@@ -13,7 +13,7 @@ from domain import jobs
 from domain.errors import Refused
 from domain.ids import transfer_id, uuid7
 from domain.jobs import Outcome
-from tasks import _drain, ledger
+from tasks import _drain, ledger, ring
 from tests.audit import faults
 from tests.factories import make_owner
 from tests.tasks.conftest import forget
@@ -93,13 +93,19 @@ def poison(declare):
     declare("ledger.harmless", batch=post)
 
 
+@pytest.fixture
+def no_luck(monkeypatch):
+    """Every wait at random is as long as it can be."""
+    monkeypatch.setattr("domain.jobs.recovery.random.uniform", lambda _low, high: high)
+
+
 def poisoned(lane, owner, *, count, at):
     for place in range(count):
         kind = "ledger.poison" if place == at else "ledger.harmless"
         yield lane.job(kind, operation(owner))
 
 
-@pytest.mark.usefixtures("poison")
+@pytest.mark.usefixtures("poison", "no_luck")
 @pytest.mark.parametrize("at", [0, 249, 499])
 def test_a_poisoned_job_among_five_hundred_stands_alone(lane, owner, at):
     lane.submit(*poisoned(lane, owner, count=500, at=at))
@@ -124,9 +130,8 @@ def test_a_poisoned_job_fails_after_its_attempts(lane, owner, monkeypatch):
     assert lane.balance(owner) == (20, 2)
 
 
-@pytest.mark.usefixtures("poison")
-def test_a_failed_attempt_waits_before_the_next(lane, owner, monkeypatch):
-    monkeypatch.setattr("domain.jobs.recovery.random.uniform", lambda _low, high: high)
+@pytest.mark.usefixtures("poison", "no_luck")
+def test_a_failed_attempt_waits_before_the_next(lane, owner):
     lane.submit(*poisoned(lane, owner, count=1, at=0))
     began = datetime.now(UTC)
     lane.drain()
@@ -137,6 +142,7 @@ def test_a_failed_attempt_waits_before_the_next(lane, owner, monkeypatch):
     assert timedelta(seconds=2) <= row.run_at - began < timedelta(seconds=4)
 
 
+@pytest.mark.usefixtures("no_luck")
 def test_a_kind_nobody_knows_fails_alone(lane, owner):
     lane.submit(lane.write(owner), lane.job("ledger.unheard_of"), lane.write(owner))
     lane.drain()
@@ -146,6 +152,7 @@ def test_a_kind_nobody_knows_fails_alone(lane, owner):
     assert lane.balance(owner) == (20, 2)
 
 
+@pytest.mark.usefixtures("no_luck")
 @pytest.mark.parametrize("payload", [{}, [], None, {"owner_id": 1, "operation": "x"}])
 def test_a_payload_without_sense_fails_alone(lane, owner, payload):
     senseless = lane.job("ledger.post_operation", payload)
@@ -337,6 +344,14 @@ def test_a_turn_that_is_over_rings_for_the_rest(broker, lane, owner, monkeypatch
 
     assert lane.states() == ["queued"]
     assert broker.llen("coin:ledger") == 1
+
+
+def test_a_lane_being_drained_can_be_rung_for_anew(broker, lane):
+    ring("ledger", lane.number)
+    lane.drain()
+    ring("ledger", lane.number)
+
+    assert broker.llen("coin:ledger") == 2
 
 
 def test_a_lane_drained_to_the_end_does_not_ring(broker, lane, owner):

@@ -20,6 +20,7 @@ _SHARED: Final[list[structlog.typing.Processor]] = [
 
 # What they say at INFO for every doorbell is noise beside our own events.
 _QUIET: Final = (
+    "celery.beat",
     "celery.app.trace",
     "celery.worker.strategy",
     "celery.redirected",

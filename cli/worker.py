@@ -38,13 +38,9 @@ def worker(*, poll: bool, concurrency: int, data: Path) -> None:
 
 
 def celery_worker(*, concurrency: int = CONCURRENCY, events: bool = False) -> list[str]:
-    """Return the command of a Celery worker that serves every queue."""
-    import celeryconfig  # noqa: PLC0415  reads the environment, complete only now
-
+    """Return the command of a Celery worker; unless told, it serves every queue."""
     return [
         *celery("worker"),
-        "--queues",
-        ",".join(celeryconfig.QUEUES),
         "--concurrency",
         str(concurrency),
         # Neither is needed, and each floods a broker of many workers with messages.

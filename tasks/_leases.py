@@ -52,7 +52,9 @@ def run(sessions: sessionmaker[Session], claim: Claim, *, attempts_max: int) -> 
     except Exception:  # noqa: BLE001  whatever it is, the job must answer
         record_failure(sessions, claim, claim.attempts, attempts_max=attempts_max)
     else:
-        _log.info("job_succeeded", job=claim.id, kind=claim.kind)
+        # The owner of a long job asks for it; the periodic ones are many.
+        level = _log.info if claim.application else _log.debug
+        level("job_succeeded", job=claim.id, kind=claim.kind)
 
 
 def record_failure(

@@ -60,6 +60,9 @@ def stack(tmp_path):
 
 
 def queues(command):
+    """The queues a worker's command serves: all that are declared, unless it says."""
+    if "--queues" not in command:
+        return {queue.name for queue in celeryconfig.task_queues}
     return set(command[command.index("--queues") + 1].split(","))
 
 

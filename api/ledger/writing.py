@@ -1,15 +1,10 @@
-"""The ledger on the wire: writes become jobs, reads are answered at once."""
+"""Ledger writes: checked, then accepted as jobs."""
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 import falcon
-import orjson
-from marshmallow import ValidationError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
@@ -20,25 +15,17 @@ from api.bodies import (
     ReversalBody,
     TransferBody,
     entry_schema,
-    owner_name,
 )
 from api.errors import FAULTS_MAX, Problem, Unprocessable
 from api.middleware import require
 from api.submissions import Draft, Submissions, idempotency_key
 from domain import ledger
-from domain.apps import applications
 from domain.keys import Principal
 from domain.ledger import lane_of, terms_of, writes
 
 FAMILY: Final = "ledger"
-_READ: Final = "ledger:read"
 _SPEND: Final = "ledger:spend"
 _CREDIT: Final = "ledger:credit"
-_CSV: Final = "text/csv"
-_CSV_PAGE: Final = 1_000
-_FILTERS: Final = ("operation", "since", "until")
-# What a spreadsheet would run as a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Writes:
@@ -125,25 +112,6 @@ class Operations:
         )
 
 
-class OperationList:
-    """GET /ledger/operations."""
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Show what the caller's application can do, and for how many credits."""
-        principal = require(req, _READ)
-        operations = [
-            {
-                "operation": member.name,
-                "amount": member.terms.amount,
-                "once": member.terms.once and member.terms.once.value,
-                "scope": member.terms.scope,
-            }
-            for member in applications()[principal.application]
-        ]
-        shown = {"application": principal.application, "operations": operations}
-        media.show(req, resp, shown)
-
-
 class Batches:
     """POST /ledger/batches."""
 
@@ -226,24 +194,6 @@ class Transfers:
         )
 
 
-class TransferItem:
-    """GET /ledger/transfers/{id}."""
-
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self._sessions = sessions
-
-    def on_get(
-        self, req: falcon.Request, resp: falcon.Response, transfer_id: UUID
-    ) -> None:
-        """Show one transfer with both its sides."""
-        principal = require(req, _READ)
-        with self._sessions() as session:
-            found = ledger.find_transfer(
-                session, transfer_id, application=principal.application
-            )
-        media.show(req, resp, found.describe())
-
-
 class Reversals:
     """POST /ledger/transfers/{id}/reversal."""
 
@@ -272,159 +222,3 @@ class Reversals:
             else original.debit_owner,
             payload={**body, "transfer_id": str(transfer_id)},
         )
-
-
-class Balances:
-    """GET /ledger/{owner_id} and /balance/{owner_id}."""
-
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self._sessions = sessions
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, owner_id: str) -> None:
-        """Show an owner's balance, now or at an earlier time."""
-        principal = require(req, _READ)
-        query.allow(req, "at")
-        _require_owner(owner_id)
-        with self._sessions() as session:
-            found = ledger.balance(
-                session,
-                application=principal.application,
-                owner=owner_id,
-                at=query.instant(req, "at"),
-            )
-        updated = found.last_updated
-        shown = {
-            "owner_id": owner_id,
-            "application": principal.application,
-            "balance": found.balance,
-            "version": found.version,
-            "last_updated": updated and updated.isoformat(),
-        }
-        media.show(req, resp, shown)
-
-
-def _require_owner(owner_id: str) -> None:
-    try:
-        owner_name(owner_id.removeprefix("@"))
-    except ValidationError:
-        raise falcon.HTTPNotFound(description="No owner can have this name.") from None
-
-
-class TrialBalances:
-    """GET /ledger/trial-balance."""
-
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self._sessions = sessions
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Show that the application's books balance."""
-        principal = require(req, _READ)
-        as_of = datetime.now(UTC)
-        with self._sessions() as session:
-            found = ledger.trial_balance(session, application=principal.application)
-        resp.media = {
-            "application": principal.application,
-            "sum": found.sum,
-            "accounts": found.accounts,
-            "transfers": found.transfers,
-            "as_of": as_of.isoformat(),
-        }
-
-
-class Entries:
-    """GET /ledger/{owner_id}/entries."""
-
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self._sessions = sessions
-
-    def on_get(self, req: falcon.Request, resp: falcon.Response, owner_id: str) -> None:
-        """Show a page of an owner's entries, or the whole statement as CSV."""
-        principal = require(req, _READ)
-        as_csv = req.client_prefers([media.JSON, _CSV]) == _CSV
-        # A statement in CSV is whole: one cut short without a word would be false.
-        query.allow(req, *_FILTERS, *(() if as_csv else ("limit", "cursor")))
-        resp.append_header("Vary", "Accept")
-        _require_owner(owner_id)
-        if ledger.is_system(owner_id):
-            raise query.refuse(
-                "owner_id", "A system account is split by lane and has no statement."
-            )
-        filters: dict[str, Any] = {
-            "application": principal.application,
-            "owner": owner_id,
-            "operation": req.get_param("operation"),
-            "since": query.instant(req, "since"),
-            "until": query.instant(req, "until"),
-        }
-        if as_csv:
-            resp.content_type = f"{_CSV}; charset=utf-8"
-            resp.set_header(
-                "Content-Disposition", 'attachment; filename="statement.csv"'
-            )
-            resp.stream = self._csv(filters)
-            return
-        with self._sessions() as session:
-            found = ledger.statement(
-                session,
-                **filters,
-                start=query.start(req, query.whole),
-                limit=query.limit(req),
-            )
-        query.page(req, resp, "entries", found, _entry)
-
-    def _csv(self, filters: dict[str, Any]) -> Iterator[bytes]:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, _COLUMNS)
-        writer.writeheader()
-        start = None
-        while True:
-            with self._sessions() as session:
-                found = ledger.statement(
-                    session, **filters, start=start, limit=_CSV_PAGE
-                )
-            writer.writerows(_csv_row(_entry(row)) for row in found.items)
-            yield text.getvalue().encode()
-            text.seek(0)
-            text.truncate()
-            if found.next is None:
-                return
-            start = found.next
-
-
-_COLUMNS: Final = (
-    "transfer_id",
-    "operation",
-    "amount",
-    "balance_after",
-    "version",
-    "counterparty",
-    "nonce",
-    "metadata",
-    "reversal_of",
-    "created_at",
-)
-
-
-def _entry(row: Any) -> dict[str, Any]:
-    return {
-        "transfer_id": str(row.transfer_id),
-        "operation": row.operation,
-        "amount": row.amount,
-        "balance_after": row.balance_after,
-        "version": row.version,
-        "counterparty": row.counterparty,
-        "nonce": row.nonce,
-        "metadata": row.metadata,
-        "reversal_of": row.reversal_of and str(row.reversal_of),
-        "created_at": row.created_at.isoformat(),
-    }
-
-
-def _csv_row(entry: dict[str, Any]) -> dict[str, Any]:
-    nonce: str = entry["nonce"]
-    note = entry["metadata"]
-    return {
-        **entry,
-        "nonce": f"'{nonce}" if nonce.startswith(_FORMULA) else nonce,
-        "metadata": "" if note is None else orjson.dumps(note).decode(),
-    }

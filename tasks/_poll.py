@@ -30,4 +30,5 @@ def poll(stop: threading.Event) -> None:
             _log.warning("database_away", error=repr(error))
             stop.wait(_AWAY_SECONDS)
         else:
-            stop.wait(0 if lanes else _IDLE_SECONDS)
+            # Even when lanes are due: they may be another worker's to drain.
+            stop.wait(_IDLE_SECONDS)

@@ -1,0 +1,55 @@
+"""Real ratings through the real stack, against a loop over a dictionary."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.stack import running
+
+ROOT = Path(__file__).parents[2]
+RATINGS = ROOT.parent / "shared" / "data" / "peer-ratings.csv"
+EXAMPLE = ROOT / "docs" / "examples" / "peer_ratings.py"
+SECONDS = 180
+
+
+@pytest.fixture
+def stack(tmp_path):
+    with running(tmp_path / "data") as stack:
+        yield stack
+
+
+def run(stack, *command):
+    environment = {
+        **os.environ,
+        "COIN_API": stack.api,
+        "COIN_API_KEY": stack.key,
+        "DATABASE_URL": stack.database,
+    }
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(not RATINGS.exists(), reason="needs ../shared/data of a checkout")
+def test_peer_ratings_come_to_what_a_plain_loop_comes_to(stack, tmp_path):
+    writes, refused = tmp_path / "writes.ndjson", tmp_path / "refused.ndjson"
+    run(stack, EXAMPLE, "prepare", RATINGS, writes)
+    run(stack, "-m", "cli", "import", writes, "--refused", refused)
+    checked = run(stack, EXAMPLE, "check", writes, refused)
+    again = run(stack, "-m", "cli", "import", writes)
+    checked_again = run(stack, EXAMPLE, "check", writes, refused)
+
+    assert "applied   0" in again
+    assert checked == checked_again
+    assert checked.startswith("equal: ")

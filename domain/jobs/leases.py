@@ -11,15 +11,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.jobs.claims import CHANNEL, Claim, Outcome, Superseded, outcome_row
+from domain.jobs.claims import CHANNEL, QUEUED, Claim, Outcome, Superseded, outcome_row
 
-_LEASE: Final = sa.text("""
+_LEASE: Final = sa.text(f"""
     UPDATE jobs SET state = 'running', attempts = attempts + 1,
            started_at = coalesce(started_at, :now), lease_until = :until
-    WHERE id = :id AND state = 'queued'
+    WHERE id = :id AND {QUEUED}
     RETURNING id, kind, application, principal, payload, attempts,
               submitted_at, request_id, trace
-""")
+""")  # noqa: S608  the condition is a constant
 
 
 def lease(

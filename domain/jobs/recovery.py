@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.jobs.claims import CHANNEL
+from domain.jobs.claims import CHANNEL, QUEUED
 
 _BACKOFF_FIRST_SECONDS: Final = 1.0
 _BACKOFF_MOST_SECONDS: Final = 300.0
@@ -67,25 +67,8 @@ def fail(
     return final
 
 
-_EXPIRE: Final = sa.text(f"""
-    WITH late AS (
-        UPDATE jobs SET state = 'expired', finished_at = :now, run_at = NULL,
-            problem = json_build_object('kind', 'expired', 'code', 'job_expired',
-                'detail', 'No worker began this job before its deadline.')
-        WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND deadline <= :now
-                     ORDER BY position LIMIT :count FOR UPDATE SKIP LOCKED)
-        RETURNING queue, lane)
-    SELECT count(*), count(pg_notify('{CHANNEL}', queue || '.' || lane)) FROM late
-""")  # noqa: S608  the channel is a constant
-
-
-def expire(session: Session, *, count: int, now: datetime) -> int:
-    """End up to `count` queued jobs that are past their deadline."""
-    return session.scalar(_EXPIRE, {"count": count, "now": now}) or 0
-
-
 # One index probe a lane, not a scan of the backlog.
-_DUE: Final = sa.text("""
+_LANES: Final = """
     WITH RECURSIVE lanes AS (
         (SELECT queue, lane FROM jobs WHERE state = 'queued'
          ORDER BY queue, lane LIMIT 1)
@@ -95,12 +78,42 @@ _DUE: Final = sa.text("""
             WHERE state = 'queued'
               AND (jobs.queue, jobs.lane) > (lanes.queue, lanes.lane)
             ORDER BY queue, lane LIMIT 1) AS next
-    )
+    )"""
+
+# Those submitted first are late first: only the heads of the lanes are looked at.
+# Materialized, or the limit would be applied anew for each row it is joined to.
+_EXPIRE: Final = sa.text(f"""
+    {_LANES}, heads AS MATERIALIZED (
+        SELECT head.id FROM lanes, LATERAL (
+            SELECT id, deadline FROM jobs
+            WHERE queue = lanes.queue AND lane = lanes.lane AND state = 'queued'
+            ORDER BY position LIMIT :count) AS head
+        WHERE head.deadline <= :now LIMIT :count
+    ), late AS MATERIALIZED (
+        SELECT jobs.id FROM jobs JOIN heads USING (id)
+        WHERE {QUEUED} FOR UPDATE OF jobs SKIP LOCKED
+    ), ended AS (
+        UPDATE jobs SET state = 'expired', finished_at = :now, run_at = NULL,
+            problem = json_build_object('kind', 'expired', 'code', 'job_expired',
+                'detail', 'No worker began this job before its deadline.')
+        FROM late WHERE jobs.id = late.id
+        RETURNING queue, lane)
+    SELECT count(*), count(pg_notify('{CHANNEL}', queue || '.' || lane)) FROM ended
+""")  # noqa: S608  channel and conditions are constants
+
+
+def expire(session: Session, *, count: int, now: datetime) -> int:
+    """End up to `count` queued jobs that are past their deadline."""
+    return session.scalar(_EXPIRE, {"count": count, "now": now}) or 0
+
+
+_DUE: Final = sa.text(f"""
+    {_LANES}
     SELECT queue, lane FROM lanes WHERE EXISTS (
         SELECT FROM jobs WHERE jobs.queue = lanes.queue AND jobs.lane = lanes.lane
           AND state = 'queued' AND (run_at IS NULL OR run_at <= :now)
           AND deadline > :now)
-""")
+""")  # noqa: S608  the lanes are a constant
 
 
 def due_lanes(session: Session, *, now: datetime) -> list[tuple[str, int]]:
@@ -120,9 +133,10 @@ def depths(session: Session) -> list[tuple[str, int, int, datetime]]:
 
 
 _FORGET: Final = sa.text("""
-    DELETE FROM jobs WHERE id IN (
+    WITH old AS MATERIALIZED (
         SELECT id FROM jobs WHERE application IS NULL AND finished_at < :before
         ORDER BY id LIMIT :count)
+    DELETE FROM jobs USING old WHERE jobs.id = old.id
 """)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.jobs.claims import CHANNEL
+from domain.jobs.claims import CHANNEL, QUEUED
 from domain.jobs.record import FINAL, Job, JobFinished, NoSuchJob, NotFailed
 from domain.pages import Page, Position, newest_first
 
@@ -83,7 +83,7 @@ def cancel(session: Session, job_id: UUID, viewer: Viewer, *, now: datetime) -> 
     job = find(session, job_id, viewer)
     cancelled = session.execute(
         sa.update(Job)
-        .where(Job.id == job_id, Job.state == "queued")
+        .where(Job.id == job_id, sa.text(QUEUED))
         .values(state="cancelled", finished_at=now, run_at=None)
         .returning(Job.queue, Job.lane)
     ).first()

@@ -5,11 +5,14 @@ API may be imported with it.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
+from socket import SHUT_RD
 from typing import Any, Final
 
 import orjson
 from gevent import Timeout
+from gevent.monkey import get_original
 from gevent.socket import wait_read, wait_write
 from gunicorn.workers.ggevent import GeventWorker
 from psycopg2 import OperationalError, extensions
@@ -24,17 +27,42 @@ Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
-    """Sends an answer in one piece, and refuses bad HTTP with a problem."""
+    """Sends an answer in one piece, and refuses bad HTTP with a problem.
+
+    Asked to stop, it waits for requests, not for clients that keep a connection.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._idle: set[Any] = set()
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Answer every request of one connection."""
+        self._idle.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._idle.discard(client)
 
     def handle_request(
         self, listener_name: Any, req: Any, sock: Any, addr: Any
     ) -> None:
         """Answer one request."""
+        self._idle.discard(sock)
         whole = _Whole(sock)
         try:
             super().handle_request(listener_name, req, whole, addr)
         finally:
             whole.flush()
+            self._idle.add(sock)
+            if not self.alive:
+                _hang_up(sock)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Finish what was asked for, and hear no more of those who ask nothing."""
+        super().handle_exit(sig, frame)
+        for client in self._idle:
+            _hang_up(client)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
         """Answer what never became a request, with gunicorn's choice of status."""
@@ -56,6 +84,17 @@ class Worker(GeventWorker):  # type: ignore[misc]
         )
         with Timeout(BODY_SECONDS, False):
             client.sendall(head.encode() + body)
+
+
+def _hang_up(client: Any) -> None:
+    """Let the next read find the end."""
+    # gevent's own shutdown() would raise in whoever is reading.
+    with suppress(OSError):
+        plain = get_original("socket", "socket")(fileno=client.fileno())
+        try:
+            plain.shutdown(SHUT_RD)
+        finally:
+            plain.detach()
 
 
 class _Whole:

@@ -1,0 +1,93 @@
+"""The real thing: `coin up` in a process of its own, driven over TCP."""
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cli.servers import redis_client
+from tests.cli.conftest import RunningStack, new_folder
+from tests.end_to_end.wire import Client, Wire
+from tests.waiting import eventually
+
+REDIS_SECONDS = 2
+
+
+class Stack(RunningStack):
+    """A running stack, and ways to disturb it."""
+
+    def client(self, application="commons"):
+        found = self.endpoints
+        return Client(found["api"], found["keys"][application])
+
+    def wire(self):
+        return Wire(self.endpoints["api"])
+
+    def redis(self):
+        return redis_client(self.endpoints["redis"], seconds=REDIS_SECONDS)
+
+    def process_of(self, role):
+        return psutil.Process(self.endpoints["pids"][role])
+
+    def workers_children(self):
+        """Return the processes in which the worker applies jobs."""
+        return self.process_of("worker").children(recursive=True)
+
+    def children_said(self):
+        """Return what its processes wrote, without what `coin up` says itself."""
+        lines = self.said.splitlines()
+        return [line.split("| ", 1) for line in lines if line[9:11] == "| "]
+
+    def wait_until_idle(self, client, *, within):
+        """Wait until every job of the client's application is finished."""
+        eventually(
+            lambda: not client.get("/jobs?state=queued&limit=1")["jobs"], within=within
+        )
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Return a function that starts a stack in a folder and waits until it is ready."""
+
+    def run(data, *options, **environ):
+        stack = Stack(data, "--port", "0", *options, **environ)
+        try:
+            stack.wait_until_ready()
+        except BaseException:
+            stack.stop()
+            raise
+        return stack
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def stack(start):
+    """One stack for the tests of a process; whoever disturbs it waits for its end."""
+    with new_folder() as name:
+        stack = start(Path(name) / "data")
+        yield stack
+        stack.stop()
+
+
+@pytest.fixture
+def folder():
+    with new_folder() as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def client(stack):
+    with stack.client() as client:
+        yield client
+
+
+@pytest.fixture
+def wire(stack):
+    with stack.wire() as wire:
+        yield wire
+
+
+@pytest.fixture
+def key(stack):
+    return f"X-API-Key: {stack.endpoints['key']}"

@@ -33,7 +33,12 @@ def _migrate(connection: Connection) -> None:
         compare_server_default=True,
     )
     with context.begin_transaction():
+        # It takes as long as it takes, and so does the one we wait for. For a lock that
+        # writers hold it waits no longer than they would for it.
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
+        connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
         context.run_migrations()
 
 

@@ -1,100 +1,181 @@
-"""The schema from nothing, back again, and the same as the models say."""
+"""The schema: up from nothing, down, up again, and never apart from the models."""
 
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
-import domain.content
-import domain.keys
-from domain.db import APP_ROLE, Base, create_engine
+import cli.database
+import domain.db
+from cli.servers import embedded_postgres
 from domain.settings import Settings
 from tests import databases
+from tests.databases import ROOT
+from tests.waiting import eventually
 
-ROOT = Path(__file__).parents[1]
-SECONDS = 60
-
-# Importing them is what puts their tables into the metadata.
-RECORDS = (domain.content.Content, domain.keys.ApiKey)
+ONE_AT_A_TIME = 0x7065_6F70  # migrations/env.py
+VERSIONS = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 
 
 @pytest.fixture
-def empty(empty_database):
+def database(empty_database):
     with empty_database() as url:
         yield url
 
 
-def asked(url, query):
-    engine = create_engine(Settings(database_url=url), role=False)
+def ask(url, question):
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg2"), poolclass=sa.NullPool
+    )
     with engine.connect() as connection:
-        found = query(connection)
-    engine.dispose()
-    return found
+        return set(connection.exec_driver_sql(question).scalars())
 
 
 def tables(url):
-    names = asked(url, lambda connection: sa.inspect(connection).get_table_names())
-    return set(names) - {"alembic_version"}
+    return ask(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
 
 
-def test_models_and_migrations_agree(empty):
-    databases.upgrade(empty)
-
-    databases.check_drift(empty)
-
-
-def test_the_schema_goes_down_to_nothing_and_up_again(empty):
-    databases.upgrade(empty)
-    before = tables(empty)
-    databases.downgrade(empty, "base")
-    between = tables(empty)
-    databases.upgrade(empty)
-
-    assert before == tables(empty) == set(Base.metadata.tables)
-    assert between == set()
+def functions(url):
+    return ask(
+        url, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    )
 
 
-def test_two_processes_may_migrate_at_once(empty):
-    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
-    environment = {**os.environ, "DATABASE_URL": empty}
-    both = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE)
-        for _ in range(2)
+def test_migrations_lead_from_nothing_to_the_models(database):
+    databases.upgrade(database)
+
+    databases.check_drift(database)
+
+
+def test_migrations_lead_down_to_nothing_and_up_again(database):
+    databases.upgrade(database)
+    whole = tables(database)
+    databases.downgrade(database, "base")
+    left = tables(database), functions(database)
+    databases.upgrade(database)
+
+    assert left == ({"alembic_version"}, set())
+    assert tables(database) == whole
+    databases.check_drift(database)
+
+
+def test_every_single_step_leads_up_and_down(database):
+    for version in VERSIONS:
+        revision = version.name[:4]
+        databases.upgrade(database, revision)
+        databases.downgrade(database, "-1")
+        databases.upgrade(database, revision)
+
+
+def test_migrating_again_changes_nothing(database):
+    databases.upgrade(database)
+    databases.upgrade(database)
+
+    databases.check_drift(database)
+
+
+MIGRATE_WHEN_TOLD = """
+import sys
+from tests import databases
+databases.configuration()
+print("ready", flush=True)
+sys.stdin.readline()
+databases.upgrade(sys.argv[1])
+"""
+
+
+def migrate_at_once(*urls):
+    """Run one process each, since alembic's state is one a process; return errors."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", MIGRATE_WHEN_TOLD, url],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for url in urls
     ]
-    ends = [
-        (process.communicate(timeout=SECONDS)[1], process.returncode)
-        for process in both
-    ]
+    for process in running:
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [process.communicate()[1] for process in running]
 
-    assert [code for _, code in ends] == [0, 0], ends
-    assert tables(empty) == set(Base.metadata.tables)
+
+def test_some_who_migrate_at_once_are_safe(database):
+    assert migrate_at_once(database, database, database) == [""] * 3
+    databases.check_drift(database)
 
 
-def test_revisions_are_four_digits_in_one_line():
+def test_a_migration_waits_for_the_one_before_however_long_it_takes(
+    database, monkeypatch
+):
+    monkeypatch.setattr(domain.db, "_LOCK_MS", 50)
+    monkeypatch.setattr(domain.db, "_STATEMENT_MS", 100)
+    before = psycopg2.connect(database)
+    with ThreadPoolExecutor(1) as pool:
+        before.cursor().execute(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
+        upgraded = pool.submit(databases.upgrade, database)
+        long_waits = """
+            SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+            AND wait_event = 'advisory' AND clock_timestamp() - query_start > '0.2s'
+        """
+        eventually(lambda: upgraded.done() or ask(database, long_waits))
+        before.close()
+        upgraded.result()
+
+    databases.check_drift(database)
+
+
+def test_databases_of_a_new_server_migrated_at_once_are_safe(tmp_path):
+    """Roles belong to the server: the first to need one makes it for all."""
+    with embedded_postgres(tmp_path) as server, ExitStack() as made:
+        urls = [made.enter_context(databases.created(server)) for _ in range(3)]
+
+        assert migrate_at_once(*urls) == [""] * 3
+
+
+def test_the_schema_is_the_same_as_coin_migrate_makes_it(database, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", database)
+    revision = cli.database.migrate(Settings(database_url=database))
+
+    assert ask(database, "SELECT version_num FROM alembic_version") == {revision}
+    databases.check_drift(database)
+
+
+def test_drift_would_be_noticed(database):
+    databases.upgrade(database)
+    databases.administer(database, "ALTER TABLE jobs DROP COLUMN trace")
+
+    with pytest.raises(Exception, match="trace"):
+        databases.check_drift(database)
+
+
+def test_revisions_have_four_digits_and_one_head():
     script = ScriptDirectory.from_config(databases.configuration())
     revisions = [revision.revision for revision in script.walk_revisions()]
 
     assert len(script.get_heads()) == 1
-    assert all(re.fullmatch(r"\d{4}", revision) for revision in revisions)
-    assert sorted(revisions, reverse=True) == revisions
+    assert sorted(revisions) == [f"{n:04}" for n in range(1, len(revisions) + 1)]
+    assert [version.name[:4] for version in VERSIONS] == sorted(revisions)
+    assert all(re.fullmatch(r"\d{4}_[a-z0-9_]+\.py", v.name) for v in VERSIONS)
 
 
-def test_the_application_owns_nothing_it_could_alter(empty):
-    databases.upgrade(empty)
-    owned = asked(
-        empty,
-        lambda connection: connection.scalar(
-            sa.text(
-                "SELECT count(*) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner"
-                " WHERE r.rolname = :role"
-            ),
-            {"role": APP_ROLE},
-        ),
+def test_every_table_with_rows_of_the_books_refuses_to_be_rewritten(database):
+    """A new table of the books must have its trigger."""
+    databases.upgrade(database)
+    guarded = ask(
+        database,
+        "SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal",
     )
 
-    assert owned == 0
+    assert guarded == {"transfers", "contents", "accounts", "jobs"}

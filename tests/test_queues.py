@@ -1,52 +1,112 @@
-"""Every queue is a file with kinds of job, routed, and named by what it holds."""
+"""Every queue has a file, a kind of job, and someone who works on it."""
 
-from pathlib import Path
+import pytest
+import yaml
+from celery.exceptions import QueueNotFound
 
 import celeryconfig
 import tasks
-from tasks._registry import kinds
+from celeryconfig import QUEUES
+from tasks import kinds
+from tests.databases import ROOT
 
-FOLDER = Path(tasks.__file__).parent
-
-
-def test_every_file_without_an_underscore_is_a_queue():
-    stems = {path.stem for path in FOLDER.glob("*.py") if path.stem[0] != "_"}
-
-    assert set(celeryconfig.QUEUES) == stems
+MINUTE = 60
 
 
-def test_every_queue_has_a_binding_of_its_own():
-    bindings = {(q.exchange.name, q.routing_key) for q in celeryconfig.task_queues}
+def commands():
+    """Yield the place and the words of every command that some deployment runs."""
+    for line in (ROOT / "Procfile").read_text().splitlines():
+        yield "Procfile", line.partition(":")[2].split()
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    for service in compose["services"].values():
+        yield "docker-compose.yml", service.get("command", "").split()
 
-    assert bindings == {(name, name) for name in celeryconfig.QUEUES}
+
+def consumed(command):
+    """Return the queues a worker takes from: all of them, unless it is told."""
+    for option in ("--queues", "-Q"):
+        if option in command:
+            return set(command[command.index(option) + 1].split(","))
+    return set(QUEUES)
 
 
-def test_every_queue_has_a_kind_of_job_and_every_kind_a_queue():
-    assert {kind.queue for kind in kinds.values()} == set(celeryconfig.QUEUES)
+def test_a_file_of_tasks_is_a_queue():
+    files = {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")}
+
+    assert set(QUEUES) == files == {"ledger", "maintenance"}
 
 
-def test_every_task_is_routed_to_the_queue_it_names():
-    named = [name for name in tasks.app.tasks if not name.startswith("celery.")]
+@pytest.mark.parametrize("queue", QUEUES)
+def test_a_queue_has_kinds_of_its_own(queue):
+    assert [name for name in kinds if name.startswith(f"{queue}.")]
+
+
+@pytest.mark.parametrize("name", kinds)
+def test_a_kind_names_its_queue_and_has_one_handler(name):
+    kind = kinds[name]
+
+    assert kind.name == name
+    assert kind.queue in QUEUES
+    assert (kind.batch is None) != (kind.long is None)
+
+
+def test_a_kind_with_a_period_runs_alone():
+    assert all(kind.long for kind in kinds.values() if kind.every_seconds)
+
+
+@pytest.mark.parametrize("place", ["Procfile", "docker-compose.yml"])
+def test_every_queue_is_consumed(place):
+    workers = [
+        words for where, words in commands() if where == place and "worker" in words
+    ]
+
+    assert set().union(*map(consumed, workers)) == set(QUEUES)
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_a_doorbell_goes_to_its_own_queue(queue):
     router = tasks.app.amqp.router
 
-    assert {router.route({}, name)["queue"].name for name in named} == set(
-        celeryconfig.QUEUES
-    )
-    assert all(
-        router.route({}, name)["queue"].name == name.partition(".")[0] for name in named
-    )
+    for task in (f"{queue}.drain", f"{queue}.submit_slot"):
+        assert task in tasks.app.tasks
+        assert router.route({}, task)["queue"].name == queue
 
 
-def test_every_periodic_kind_is_on_beats_schedule():
-    periodic = {name for name, kind in kinds.items() if kind.every_seconds}
+def test_queues_do_not_share_an_exchange_or_a_key():
+    bindings = {(q.exchange.name, q.routing_key) for q in celeryconfig.task_queues}
 
-    assert periodic == set(tasks.app.conf.beat_schedule)
-    assert all(
-        entry["task"] in tasks.app.tasks
-        for entry in tasks.app.conf.beat_schedule.values()
-    )
+    assert bindings == {(queue, queue) for queue in QUEUES}
 
 
-def test_a_kind_has_one_handler_and_only_long_ones_a_period():
-    assert all((kind.batch is None) != (kind.long is None) for kind in kinds.values())
-    assert all(kind.long for kind in kinds.values() if kind.every_seconds)
+def test_a_misspelt_queue_is_refused():
+    with pytest.raises(QueueNotFound):
+        tasks.app.amqp.router.route({"queue": "leger"}, "ledger.drain")
+
+
+def test_a_message_is_not_redelivered_while_its_task_runs():
+    waits = celeryconfig.WORKER_TRANSPORT["visibility_timeout"]
+
+    assert waits > 2 * celeryconfig.task_time_limit
+    assert celeryconfig.task_soft_time_limit < celeryconfig.task_time_limit
+
+
+def test_a_worker_has_stopped_before_its_host_insists():
+    assert celeryconfig.worker_soft_shutdown_timeout < MINUTE
+
+
+def test_who_rings_waits_half_a_second_at_most():
+    transport = celeryconfig.PUBLISHER_TRANSPORT
+
+    assert transport["socket_timeout"] == transport["socket_connect_timeout"] == 0.5
+
+
+def test_workers_and_publishers_use_the_same_keys():
+    prefixes = {
+        transport["global_keyprefix"]
+        for transport in (
+            celeryconfig.WORKER_TRANSPORT,
+            celeryconfig.PUBLISHER_TRANSPORT,
+        )
+    }
+
+    assert len(prefixes) == 1

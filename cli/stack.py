@@ -64,9 +64,9 @@ class Stack:
         )
 
 
-def flower_port() -> int:
-    """Return Flower's usual port, or any other when that is taken."""
+def flower_port(*, usual: bool) -> int:
+    """Return Flower's usual port, or any other when that is taken or not wanted."""
     try:
-        return free_port(_FLOWER_PORT)
+        return free_port(_FLOWER_PORT if usual else 0)
     except OSError:
         return free_port()

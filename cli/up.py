@@ -62,7 +62,7 @@ class PortTaken(click.ClickException):
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
-    help="Port of the API; 0 takes a free one.",
+    help="Port of the API; 0 takes a free one, for Flower too.",
 )
 @data_option
 @click.option("--flower/--no-flower", default=True, help="Show workers and tasks.")
@@ -72,6 +72,7 @@ def up(*, port: int, data: Path, flower: bool) -> None:
     DATABASE_URL, REDIS_URL and RABBITMQ_URL name servers of your own. REDIS_URL set
     to nothing means no broker: a worker then asks the database for work.
     """
+    any_port = port == 0
     try:
         port = free_port(port)
     except OSError:
@@ -79,14 +80,15 @@ def up(*, port: int, data: Path, flower: bool) -> None:
             f"port {port} is taken; stop what listens there, or use --port 0"
         ) from None
     with claimed(data):
-        _Run(port=port, data=data, flower=flower).run()
+        _Run(port=port, any_port=any_port, data=data, flower=flower).run()
 
 
 class _Run:
     """One run of the stack, from the first server's start to the last one's end."""
 
-    def __init__(self, *, port: int, data: Path, flower: bool) -> None:
+    def __init__(self, *, port: int, any_port: bool, data: Path, flower: bool) -> None:
         self._port = port
+        self._any_port = any_port
         self._data = data
         self._flower = flower
         self._host = os.environ.get("HOST", LOOPBACK)
@@ -129,7 +131,9 @@ class _Run:
         settings = database.read_settings(os.environ)
         database.migrate(settings)
         keys = standing_keys(settings, self._data)
-        flower = flower_port() if self._flower and settings.broker_url else None
+        flower = None
+        if self._flower and settings.broker_url:
+            flower = flower_port(usual=not self._any_port)
         stack = Stack(
             settings=settings,
             environment=self._environment(),

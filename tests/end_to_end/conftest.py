@@ -71,12 +71,6 @@ def stack(start):
 
 
 @pytest.fixture
-def folder():
-    with new_folder() as name:
-        yield Path(name)
-
-
-@pytest.fixture
 def client(stack):
     with stack.client() as client:
         yield client

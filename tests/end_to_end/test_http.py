@@ -1,12 +1,14 @@
 """HTTP itself: what real sockets bring that a test client never would."""
 
 import json
+import select
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.end_to_end.wire import Wire, request
+from tests.end_to_end.wire import request
 from tests.factories import make_owner
 
 BODY_SECONDS = 15
@@ -22,32 +24,25 @@ def body(**fields):
 
 @pytest.fixture(scope="module")
 def slow(stack):
-    """Someone who sends a byte of a body now and then, since the module began."""
-    answers = []
+    """Someone who sends a byte of a body now and then, since the module began.
 
-    def dribble():
-        with Wire(stack.endpoints["api"], seconds=3 * BODY_SECONDS) as wire:
-            key = f"X-API-Key: {stack.endpoints['key']}"
-            wire.send(request("POST", "/ledger", key, JSON, "Content-Length: 9999"))
-            began = time.monotonic()
-            done = threading.Event()
-            feeding = threading.Thread(target=feed, args=(wire, done))
-            feeding.start()
-            answers.append((wire.answer("POST"), time.monotonic() - began))
-            done.set()
-            feeding.join()
+    Yields the connection, and the future of how long it was listened to.
+    """
+    given_up = threading.Event()
+    key = f"X-API-Key: {stack.endpoints['key']}"
 
-    def feed(wire, done):
-        while not done.wait(0.5):
-            try:
-                wire.send(b" ")
-            except OSError:
-                return
+    def feed(wire):
+        began = time.monotonic()
+        while not given_up.wait(0.2):
+            if select.select([wire.socket], [], [], 0)[0]:
+                return time.monotonic() - began
+            wire.send(b" ")
+        return None
 
-    thread = threading.Thread(target=dribble)
-    thread.start()
-    yield lambda: (thread.join(3 * BODY_SECONDS), answers[0])[1]
-    thread.join()
+    with ThreadPoolExecutor(1) as pool, stack.wire() as wire:
+        wire.send(request("POST", "/ledger", key, JSON, "Content-Length: 9999"))
+        yield wire, pool.submit(feed, wire)
+        given_up.set()
 
 
 @pytest.fixture(autouse=True)
@@ -299,8 +294,11 @@ def test_a_thousand_idle_connections_keep_nobody_out(stack):
 
 def test_a_body_that_comes_too_slowly_is_408(slow):
     """RFC 9110 §15.5.9."""
-    (status, headers, said), seconds = slow()
+    wire, listening = slow
 
+    seconds = listening.result(3 * BODY_SECONDS)
+
+    status, headers, said = wire.answer("POST")
     assert (status, headers["Content-Type"]) == (408, PROBLEM)
     assert json.loads(said)["code"] == "request_timeout"
     assert BODY_SECONDS - 1 < seconds < BODY_SECONDS + 5

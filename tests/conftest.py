@@ -26,8 +26,10 @@ REDIS_DATABASES = 16
 REDIS_CLAIM = "coin:tests"
 REDIS_CLAIM_SECONDS = 3_600
 
-# The suite's broker is Redis, whatever this machine's is.
-os.environ.pop("RABBITMQ_URL", None)
+# The suite's broker is Redis, whatever this machine's is; one module asks for
+# RabbitMQ, in xdist's processes too.
+if "RABBITMQ_URL" in os.environ:
+    os.environ["TESTS_RABBITMQ_URL"] = os.environ.pop("RABBITMQ_URL")
 
 _OPEN = pytest.StashKey[ExitStack]()
 _SERVERS = pytest.StashKey[dict[str, str]]()

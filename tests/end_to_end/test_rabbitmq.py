@@ -9,7 +9,8 @@ from tests.cli.conftest import new_folder
 from tests.end_to_end.wire import at_once
 from tests.factories import make_owner
 
-URL = os.environ.get("RABBITMQ_URL")
+# Where tests/conftest.py put it, so that nothing else takes it for its broker.
+URL = os.environ.get("TESTS_RABBITMQ_URL")
 SPENDERS = 60
 WRITES = 1_000
 

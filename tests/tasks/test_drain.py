@@ -95,8 +95,9 @@ def poison(declare):
 
 @pytest.fixture
 def no_luck(monkeypatch):
-    """Every wait at random is as long as it can be."""
+    """Every wait at random is as long as it can be, and longer than a turn."""
     monkeypatch.setattr("domain.jobs.recovery.random.uniform", lambda _low, high: high)
+    monkeypatch.setattr("domain.jobs.recovery._BACKOFF_FIRST_SECONDS", 60.0)
 
 
 def poisoned(lane, owner, *, count, at):
@@ -139,7 +140,7 @@ def test_a_failed_attempt_waits_before_the_next(lane, owner):
 
     (row,) = lane.rows()
     assert row.attempts == 1
-    assert timedelta(seconds=2) <= row.run_at - began < timedelta(seconds=4)
+    assert timedelta(seconds=120) <= row.run_at - began < timedelta(seconds=150)
 
 
 @pytest.mark.usefixtures("no_luck")

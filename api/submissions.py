@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.answers import answer_accepted, answer_outcome
 from api.bodies import NONCE_LENGTH_MAX, PRINTABLE
-from api.errors import Problem
+from api.errors import DATABASE_AWAY, Problem
 from api.intake import Intake
 from api.prefer import Preferences
 from api.waiters import Waiters
@@ -23,6 +23,8 @@ from domain.jobs import FINAL, Job, NewJob
 from domain.keys import Principal
 
 # A string of structured fields (RFC 9651 §3.3.3).
+_log = structlog.get_logger()
+
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
 
@@ -144,7 +146,12 @@ class Submissions:
         if earlier is not None and earlier.state in FINAL:
             return earlier
         job_id = earlier.id if earlier is not None else job.id
-        if not self._waiters.wait(job_id, f"{job.queue}.{job.lane}", seconds):
+        try:
+            if not self._waiters.wait(job_id, f"{job.queue}.{job.lane}", seconds):
+                return None
+            with self._sessions() as session:
+                return session.get(Job, job_id)
+        except DATABASE_AWAY as error:
+            # It is stored: the answer is 202, whatever became of looking.
+            _log.warning("wait_disturbed", error=repr(error))
             return None
-        with self._sessions() as session:
-            return session.get(Job, job_id)

@@ -39,7 +39,8 @@ def create_engine(
         pool_size=pool_size or settings.database_pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
-        pool_pre_ping=False,
+        # A restarted server costs nobody an answer.
+        pool_pre_ping=True,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "options": " ".join(options),

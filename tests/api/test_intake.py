@@ -6,10 +6,12 @@ from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
 from api.errors import Problem
 from api.intake import WAITING_BYTES_MAX, Doorbell, Intake
+from api.waiters import Waiters
 from domain.db import create_engine, session_factory
 from domain.settings import Settings
 from tests.api.calling import Caller, operation
@@ -356,3 +358,17 @@ def test_after_an_outage_who_waits_is_woken_again(outage, customer, mortal, work
         answer = customer.done("/ledger", operation("a"))
 
     assert answer.status_code == 201
+
+
+def test_what_is_stored_is_202_even_if_the_wait_breaks_off(
+    outage, customer, monkeypatch
+):
+    """Law 1 the other way round: 503 would say that nothing was stored."""
+
+    def cut_off(*_arguments):
+        raise OperationalError("SELECT", {}, Exception("the connection was lost"))
+
+    monkeypatch.setattr(Waiters, "wait", cut_off)
+    answer = customer.post("/ledger", operation("a"), headers={"Prefer": "wait=5"})
+
+    assert answer.status_code == 202

@@ -13,10 +13,19 @@ LANE: Final = 0
 _SLOTS_UNTIL_LATE: Final = 2
 
 
+def slot_of(kind: Kind, now: datetime) -> int:
+    """Return the number of the period that `now` is in."""
+    return int(now.timestamp()) // _period(kind)
+
+
+def _period(kind: Kind) -> int:
+    assert kind.every_seconds is not None, "only periodic kinds have slots"  # noqa: S101
+    return kind.every_seconds
+
+
 def submit_slot(kind: Kind, *, now: datetime) -> bool:
     """Store the kind's job for the present slot; False when another beat has."""
-    assert kind.every_seconds is not None, "only periodic kinds have slots"  # noqa: S101
-    slot = int(now.timestamp()) // kind.every_seconds
+    slot = slot_of(kind, now)
     job = NewJob(
         id=uuid7(),
         kind=kind.name,
@@ -24,7 +33,7 @@ def submit_slot(kind: Kind, *, now: datetime) -> bool:
         lane=LANE,
         payload="{}",
         submitted_at=now,
-        deadline=now + timedelta(seconds=_SLOTS_UNTIL_LATE * kind.every_seconds),
+        deadline=now + _SLOTS_UNTIL_LATE * timedelta(seconds=_period(kind)),
         idempotency=derived_id("slot", kind.name, slot),
     )
     with sessions().begin() as session:
@@ -36,8 +45,11 @@ def periodic() -> list[Kind]:
     return [kind for kind in kinds.values() if kind.every_seconds is not None]
 
 
-def submit_due() -> None:
-    """Store every periodic job whose slot has begun."""
+def submit_due(seen: dict[str, int]) -> None:
+    """Store every periodic job whose slot has begun and is not among those seen."""
     now = datetime.now(UTC)
     for kind in periodic():
-        submit_slot(kind, now=now)
+        slot = slot_of(kind, now)
+        if seen.get(kind.name) != slot:
+            submit_slot(kind, now=now)
+            seen[kind.name] = slot

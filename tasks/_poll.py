@@ -19,9 +19,10 @@ _AWAY_SECONDS: Final = 1.0
 
 def poll(stop: threading.Event) -> None:
     """Drain whatever is due until told to stop."""
+    slots: dict[str, int] = {}
     while not stop.is_set():
         try:
-            submit_due()
+            submit_due(slots)
             with sessions().begin() as session:
                 lanes = jobs.due_lanes(session, now=datetime.now(UTC))
             for queue, lane in lanes:

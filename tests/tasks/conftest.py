@@ -1,11 +1,25 @@
 import pytest
 import sqlalchemy as sa
+import structlog
 from redis import Redis
 
 import celeryconfig
 from tasks import _doorbell, _drain
 from tasks._registry import Kind, kinds
 from tests.tasks.lanes import Lane
+
+
+@pytest.fixture(autouse=True, scope="package")
+def plain_logs():
+    """Tracebacks with colours, frames and locals take a second each to draw."""
+    structlog.configure(
+        processors=[
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ]
+    )
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(autouse=True)

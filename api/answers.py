@@ -66,15 +66,28 @@ def _location(job: Job) -> str:
 
 
 def describe(job: Job | NewJob) -> dict[str, Any]:
-    """Return the job as JSON shows it."""
+    """Return the job as JSON shows it, with what became of it."""
+    shown = summarize(job)
+    if isinstance(job, NewJob):
+        return shown
+    if job.state == "succeeded":
+        if (location := _location(job)) != shown["links"]["self"]:
+            shown["links"]["result"] = location
+        shown["result"] = job.result
+    elif problem := job.problem or _ENDED.get(job.state):
+        status = STATUS_OF_KIND[problem["kind"]]
+        instance = shown["links"]["self"]
+        shown["problem"] = body_of(problem, status=status, instance=instance)
+    return shown
+
+
+def summarize(job: Job | NewJob) -> dict[str, Any]:
+    """Return the job as a list shows it: what became of it is a look away."""
     path = f"/jobs/{job.id}"
-    links = {"self": path, "events": f"{path}/events"}
     stored = job if isinstance(job, Job) else None
     started = stored.started_at if stored else None
     finished = stored.finished_at if stored else None
-    if stored and stored.state == "succeeded" and _location(stored) != path:
-        links["result"] = _location(stored)
-    shown = {
+    return {
         "id": str(job.id),
         "kind": job.kind,
         "application": job.application,
@@ -87,14 +100,8 @@ def describe(job: Job | NewJob) -> dict[str, Any]:
         "queue_ms": _ms(job.submitted_at, started),
         "run_ms": _ms(started, finished),
         "request_id": job.request_id,
-        "links": links,
+        "links": {"self": path, "events": f"{path}/events"},
     }
-    if stored and stored.state == "succeeded":
-        shown["result"] = stored.result
-    elif stored and (problem := stored.problem or _ENDED.get(stored.state)):
-        status = STATUS_OF_KIND[problem["kind"]]
-        shown["problem"] = body_of(problem, status=status, instance=path)
-    return shown
 
 
 def _ms(since: datetime | None, until: datetime | None) -> int | None:

@@ -10,7 +10,12 @@ import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import query
-from api.answers import RETRY_AFTER_SECONDS, answer_accepted, describe
+from api.answers import (
+    RETRY_AFTER_SECONDS,
+    answer_accepted,
+    describe,
+    summarize,
+)
 from api.media import show
 from api.middleware import require
 from api.waiters import Waiters
@@ -47,7 +52,7 @@ class Jobs:
                 start=query.start(req, query.uuid),
                 limit=query.limit(req),
             )
-        query.page(req, resp, "jobs", found, lambda row: describe(row.Job))
+        query.page(req, resp, "jobs", found, lambda row: summarize(row.Job))
 
 
 class JobItem:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from domain.jobs.claims import CHANNEL, QUEUED
 from domain.jobs.record import FINAL, Job, JobFinished, NoSuchJob, NotFailed
@@ -30,7 +30,12 @@ class Viewer:
 
 def find(session: Session, job_id: UUID, viewer: Viewer) -> Job:
     """Return a job, or raise NoSuchJob when the viewer may not see it."""
-    found = session.scalar(sa.select(Job).where(Job.id == job_id, viewer.sees()))
+    found = session.scalar(
+        sa.select(Job)
+        .where(Job.id == job_id, viewer.sees())
+        # Megabytes, perhaps, and no answer shows it.
+        .options(defer(Job.payload))
+    )
     if found is None:
         raise NoSuchJob
     return found
@@ -62,8 +67,13 @@ def page(  # noqa: PLR0913  the filters of a list
     start: Position | None = None,
     limit: int,
 ) -> Page[Any]:
-    """Return the viewer's jobs, newest first, as rows of one Job each."""
+    """Return the viewer's jobs, newest first, as rows of one Job each.
+
+    What became of them is left out: results of batches are long, and a page has many.
+    """
+    left_out = (Job.payload, Job.result, Job.problem)
     statement = sa.select(Job).where(viewer.sees())
+    statement = statement.options(*(defer(one, raiseload=True) for one in left_out))
     if state is not None:
         statement = statement.where(Job.state == state)
     if kind is not None:

@@ -197,3 +197,27 @@ def test_a_parameter_unknown_or_given_twice_is_422(caller, path, query, pointer)
     answer = caller.get(path, query_string=query)
 
     assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, pointer)
+
+
+def test_a_list_does_not_carry_what_became_of_its_jobs(new_caller, worker):
+    """Two hundred batches of five thousand outcomes would be a hundred megabytes."""
+    lister = new_caller("ledger:spend", "ledger:credit")
+    entries = [operation(make_owner()) for _ in range(1_000)]
+    lister.done("/ledger/batches", {"entries": entries})
+    lister.done("/ledger", operation(make_owner(), "CREDIT_SPEND"))
+
+    listed = lister.get("/jobs")
+
+    refused, batch = listed.json["jobs"]
+    assert (refused["state"], batch["state"]) == ("refused", "succeeded")
+    assert set(batch) == set(refused) == set(batch) - {"result", "problem"}
+    assert len(listed.content) < 5_000
+
+
+def test_what_became_of_a_listed_job_is_where_its_link_leads(new_caller, worker):
+    lister = new_caller("ledger:spend", "ledger:credit")
+    lister.done("/ledger", operation(make_owner()))
+
+    [job] = lister.get("/jobs").json["jobs"]
+
+    assert lister.get(job["links"]["self"]).json["result"]["balance"] == 10

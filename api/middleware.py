@@ -68,7 +68,8 @@ class RequestIdentity:
         _log.info(
             "request",
             method=req.method,
-            path=req.path,
+            # Encoded, or a line break in it would write a line of the caller's own.
+            path=falcon.uri.encode(req.path),
             status=resp.status_code,
             ms=round(seconds * 1000, 1),
         )

@@ -22,9 +22,9 @@ from domain.ids import derived_id, uuid7
 from domain.jobs import FINAL, Job, NewJob
 from domain.keys import Principal
 
-# A string of structured fields (RFC 9651 §3.3.3).
 _log = structlog.get_logger()
 
+# A string of structured fields (RFC 9651 §3.3.3).
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
 

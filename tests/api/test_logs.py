@@ -8,6 +8,7 @@ import pytest
 
 SECRET = "s3cret-of-the-database"
 KEY = "pc_Abcdefghijkl_" + "k" * 46
+FORGED = "/%0a2026-11-20 [info     ] request forged=yes%1b[2J"
 # Two requests of a process whose database is away, and one that meets a bug.
 SCRIPT = f"""
 import sys
@@ -30,7 +31,7 @@ api.authentication.well_formed = keys.well_formed
 app = create_app(Settings(database_url="postgresql://me:{SECRET}@127.0.0.1:9/x"))
 app.add_route("/broken", Broken())
 client = testing.TestClient(app)
-for path in ("/ledger/alice", "/status/ready", "/metrics", "/broken"):
+for path in ("/ledger/alice", "/status/ready", "/metrics", "/broken", "{FORGED}"):
     client.simulate_get(path, headers={{"X-API-Key": "{KEY}", "X-Request-ID": "r-1"}})
 """
 
@@ -61,11 +62,18 @@ def test_every_request_has_one_line_with_its_id(said, style):
     if style == "json":
         events = [json.loads(line) for line in said.splitlines()]
         requests = [event for event in events if event["event"] == "request"]
-        assert [event["request"] for event in requests] == ["r-1"] * 4
+        assert [event["request"] for event in requests] == ["r-1"] * 5
     else:
-        assert said.count("] request ") == 4
+        assert said.count("] request ") == 5
 
 
 def test_a_bug_is_written_with_the_place_it_is_in(said):
     assert "unexpected_error" in said
     assert "on_get" in said
+
+
+def test_a_path_writes_no_line_of_its_own(said):
+    """CWE-117."""
+    assert "/%0A2026" in said
+    assert [line for line in said.splitlines() if line.startswith("2026-11-20 ")] == []
+    assert "\x1b[2J" not in said

@@ -20,8 +20,12 @@ from psycopg2 import OperationalError, extensions
 BODY_SECONDS: Final = 15
 """How long a client may take to send its body."""
 _DRIVER_SECONDS: Final = 40
+_BAD_HTTP: Final = (
+    "malformed_request",
+    "This is not HTTP as RFC 9112 writes it, or too much of it.",
+)
+_BUG: Final = "internal_error", "Something went wrong; it is in our log."
 _STATUS: Final = slice(9, 12)
-_CODE: Final = "malformed_request"
 
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -66,20 +70,27 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Any) -> None:
         """Answer what never became a request, with gunicorn's choice of status."""
+        from domain.ids import uuid7  # noqa: PLC0415  see above
+
+        request_id = str(uuid7())
         said = _Said()
         super().handle_error(req, said, addr, exc)
         status = HTTPStatus(int(said.data[_STATUS]))
+        bug = status == HTTPStatus.INTERNAL_SERVER_ERROR
+        code, detail = _BUG if bug else _BAD_HTTP
         problem = {
-            "type": f"/problems/{_CODE}",
+            "type": f"/problems/{code}",
             "title": status.phrase,
             "status": status.value,
-            "code": _CODE,
-            "detail": "This is not HTTP as RFC 9112 writes it, or too much of it.",
+            "instance": request_id,
+            "code": code,
+            "detail": detail,
         }
         body = orjson.dumps(problem)
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
-            "Content-Type: application/problem+json\r\n"
+            "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+            f"X-Request-ID: {request_id}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         with Timeout(BODY_SECONDS, False):

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final
 
 import falcon
@@ -47,11 +48,14 @@ class Entries:
             "until": query.instant(req, "until"),
         }
         if as_csv:
+            pages = self._csv(filters)
+            # At once, while there can still be another answer.
+            first = next(pages)
             resp.content_type = f"{_CSV}; charset=utf-8"
             resp.set_header(
                 "Content-Disposition", 'attachment; filename="statement.csv"'
             )
-            resp.stream = self._csv(filters)
+            resp.stream = chain([first], pages)
             return
         with self._sessions() as session:
             found = ledger.statement(

@@ -313,6 +313,7 @@ def test_without_its_database_the_api_says_503(outage, customer):
         customer.post("/ledger", operation("a")),
         customer.get("/ledger/a"),
         customer.get("/jobs"),
+        customer.get("/ledger/a/entries", headers={"Accept": "text/csv"}),
     ]
 
     outage.end()

@@ -85,9 +85,10 @@ def test_what_is_not_http_is_refused_with_a_problem(wire, sent):
 
     status, headers, said = wire.answer()
 
+    problem = json.loads(said)
     assert 400 <= status < 500 or status in {501, 505}
-    assert headers["Content-Type"] == PROBLEM
-    assert json.loads(said)["status"] == status
+    assert (headers["Content-Type"], problem["status"]) == (PROBLEM, status)
+    assert headers["X-Request-ID"] == problem["instance"]
 
 
 def test_after_bad_http_the_next_client_is_served(stack, wire):

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import falcon
 import orjson
+import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import query
@@ -16,12 +17,15 @@ from api.answers import (
     describe,
     summarize,
 )
+from api.errors import DATABASE_AWAY
 from api.media import show
 from api.middleware import require
 from api.waiters import Waiters
 from domain import jobs
 from domain.jobs import FINAL, STATES, Job, Viewer
 from domain.keys import Principal
+
+_log = structlog.get_logger()
 
 _EVENTS_SECONDS: Final = 300
 _EVENT_LOOK_SECONDS: Final = 2.0
@@ -150,8 +154,13 @@ class JobEvents:
             if job.state in FINAL:
                 return
             lane = f"{job.queue}.{job.lane}"
-            self._waiters.wait(job.id, lane, _EVENT_LOOK_SECONDS)
-            job = self._find(job.id, asker)
+            try:
+                self._waiters.wait(job.id, lane, _EVENT_LOOK_SECONDS)
+                job = self._find(job.id, asker)
+            except DATABASE_AWAY as error:
+                # The listener comes back, and goes on where this ends.
+                _log.warning("events_cut", error=repr(error))
+                return
 
     def _find(self, job_id: UUID, asker: Viewer) -> Job:
         with self._sessions() as session:

@@ -36,6 +36,11 @@ class Caller:
         body = self._client.app({**made, "REQUEST_METHOD": method, **given}, started)
         return testing.Result(body, started.status, started.headers)
 
+    def open(self, path):
+        """Return an answer piece by piece, as it is made."""
+        environ = testing.create_environ(path=path, headers={"X-API-Key": self.key})
+        return iter(self._client.app(environ, testing.StartResponseMock()))
+
     def get(self, path, **options):
         return self.send("GET", path, **options)
 

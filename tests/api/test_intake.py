@@ -324,6 +324,20 @@ def test_without_its_database_the_api_says_503(outage, customer):
     ]
 
 
+def test_a_stream_of_events_ends_with_its_database(outage, customer):
+    """WHATWG HTML §9.2.3: whoever listens comes back and goes on where it ended."""
+    path = customer.post("/ledger", operation("a")).json["links"]["events"]
+
+    stream = customer.open(path)
+    first = next(stream) + next(stream)
+    outage.begin()
+    rest = list(stream)
+
+    outage.end()
+    assert b"event: queued" in first
+    assert set(rest) <= {b": still here\n\n"}
+
+
 def test_what_was_answered_503_in_an_outage_was_not_stored(outage, customer):
     customer.post("/ledger", operation("a"))
     outage.begin()

@@ -26,7 +26,7 @@ def answer_outcome(req: falcon.Request, resp: falcon.Response, job: Job) -> None
     if job.state == "succeeded":
         resp.status = falcon.HTTP_201
         resp.location = _location(job)
-        resp.set_header("Content-Location", f"/jobs/{job.id}")
+        resp.append_link(f"/jobs/{job.id}", "status")
         resp.data = orjson.dumps(job.result)
         resp.content_type = falcon.MEDIA_JSON
         return
@@ -35,7 +35,7 @@ def answer_outcome(req: falcon.Request, resp: falcon.Response, job: Job) -> None
     resp.status = falcon.code_to_http_status(status)
     if resp.status == falcon.HTTP_503:
         resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
-    resp.set_header("Content-Location", f"/jobs/{job.id}")
+    resp.append_link(f"/jobs/{job.id}", "status")
     resp.content_type = PROBLEM_JSON
     resp.data = orjson.dumps(
         body_of(

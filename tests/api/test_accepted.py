@@ -1,5 +1,6 @@
 """Conventions, row "asynchronous writes": 202 is a promise, 201 its fulfilment."""
 
+import re
 import time
 from uuid import UUID
 
@@ -112,6 +113,15 @@ def test_who_waits_gets_a_refusal_with_its_own_status(caller, worker):
         0,
         1,
     )
+
+
+@pytest.mark.parametrize("name", ["CREDIT_ADD", "CREDIT_SPEND"])
+def test_a_finished_answer_links_to_its_job(caller, worker, name):
+    """RFC 8631 §4.3: the relation `status`; neither answer is the job itself."""
+    answer = caller.done(WRITE, operation(make_owner(), name))
+
+    [path] = re.fullmatch("<(.*)>; rel=status", answer.headers["Link"]).groups()
+    assert caller.get(path).json["kind"] == "ledger.post_operation"
 
 
 def test_a_refusal_names_its_request(caller, worker):

@@ -13,7 +13,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(LOCK:%=--constraint %)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check coverage clean
+.PHONY: help up test faults check coverage clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' \
@@ -24,6 +24,9 @@ up: $(VENV)/.installed ## run everything here until Ctrl-C (ARGS="--port 0 --dat
 
 test: $(VENV)/.installed-test ## run the whole test suite (PYTEST_ARGS="-k ledger")
 	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+faults: $(VENV)/.installed-test ## break everything on purpose, under load (QUICK=1, SEED=7)
+	@exec $(BIN)/python -m bench.faults $(if $(QUICK),--quick) $(SEED:%=--seed %)
 
 check: $(VENV)/.installed-test ## check style, format and types
 	$(BIN)/ruff check .

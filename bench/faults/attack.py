@@ -1,0 +1,124 @@
+"""One scenario under way: what it may do to the stack, and what is noted of it."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+import psutil
+import redis
+
+from bench.faults.books import Books
+from bench.faults.grounds import Grounds
+from bench.faults.load import Load
+from bench.faults.waiting import until
+from cli import endpoints
+from cli.servers import redis_client
+
+PROBES = 8
+RECOVERED_SECONDS = 60.0
+_RESTART_SECONDS = 45.0
+_REDIS_SECONDS = 2.0
+
+_T = TypeVar("_T")
+
+
+class Impossible(Exception):
+    """This machine or these servers do not allow the fault; the message says why."""
+
+
+@dataclass
+class Attack:
+    """The stack, the load it is under, a seeded chance, and what was seen."""
+
+    grounds: Grounds
+    books: Books
+    load: Load
+    chance: Random
+    quick: bool
+    recoveries: list[float] = field(default_factory=list)
+    windows: list[tuple[float, float]] = field(default_factory=list)
+    count: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def times(self, full: int, quick: _T | int = 1) -> int | _T:
+        """Return how often to do it, or for how many seconds."""
+        return quick if self.quick else full
+
+    @contextmanager
+    def fault(self) -> Iterator[None]:
+        """Note that the fault lasts as long as the block."""
+        began = time.monotonic()
+        self.count += 1
+        try:
+            yield
+        finally:
+            self.windows.append((began, time.monotonic()))
+
+    def pause(self, seconds: float) -> None:
+        """Let the fault, or the load between two of them, last."""
+        time.sleep(seconds)
+
+    def process(self, role: str) -> psutil.Process:
+        """Return the process of a role, once it runs."""
+
+        def running() -> psutil.Process | None:
+            pid = endpoints.read(self.grounds.data).pids.get(role)
+            return psutil.Process(pid) if pid and psutil.pid_exists(pid) else None
+
+        if role in ("redis", "postgres") and role not in self.grounds.stack.pids:
+            raise Impossible(f"{role} is not this run's own")
+        return until(running, _RESTART_SECONDS, f"a running {role}")
+
+    def family(self, role: str = "worker") -> list[psutil.Process]:
+        """Return a role's process and its children, once it has any."""
+
+        def grown() -> list[psutil.Process]:
+            try:
+                parent = self.process(role)
+                children = parent.children(recursive=True)
+            except psutil.NoSuchProcess:
+                return []
+            return [parent, *children] if children else []
+
+        return until(grown, _RESTART_SECONDS, f"a {role} with children")
+
+    def strike(self, role: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a role's process a signal, and see that it recovers."""
+        victim = self.process(role)
+        with self.fault(), self.recovering():
+            victim.send_signal(number)
+            until(lambda: not alive(victim), _RESTART_SECONDS, f"the end of {role}")
+
+    @contextmanager
+    def recovering(self, *, noted: bool = True) -> Iterator[None]:
+        """Measure from the start of the block until what came after it is applied."""
+        since = time.monotonic()
+        yield
+        seconds = self.recovered(since)
+        if noted:
+            self.recoveries.append(seconds)
+
+    def recovered(self, since: float) -> float:
+        """Wait until writes sent since then, and all before them, are applied."""
+        jobs = self.load.wait_accepted(PROBES, since=since, seconds=RECOVERED_SECONDS)
+        last = self.books.position(jobs)
+        until(lambda: not self.books.waiting(last), RECOVERED_SECONDS, "writes applied")
+        return time.monotonic() - since
+
+    def redis(self) -> redis.Redis:
+        """Return a client of this run's own Redis."""
+        if not self.grounds.stack.redis or "redis" not in self.grounds.stack.pids:
+            raise Impossible("Redis is not this run's own")
+        return redis_client(self.grounds.stack.redis, seconds=_REDIS_SECONDS)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Say whether it runs, and is not merely waiting to be buried."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

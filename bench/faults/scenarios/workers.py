@@ -1,0 +1,102 @@
+"""Workers are killed, stopped and frozen."""
+
+import signal
+import time
+from contextlib import ExitStack, suppress
+
+import psutil
+
+from bench.faults import programs
+from bench.faults.attack import Attack
+from bench.faults.waiting import until
+
+_STOP_SECONDS = 60
+_BUSY_SECONDS = 10.0
+_AT_ONCE = 3
+_LEASE_SECONDS = 10
+
+_BUSY = """
+    SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND granted AND state <> 'idle'
+      AND datname = current_database()
+"""
+
+
+def killed(attack: Attack) -> None:
+    """SIGKILL a random process of the worker, parent or child."""
+    for _ in range(attack.times(50, 4)):
+        with suppress(psutil.NoSuchProcess):  # it may have ended by itself
+            victim = attack.chance.choice(attack.family())
+            with attack.fault(), attack.recovering():
+                victim.kill()
+        attack.pause(attack.chance.uniform(0, 0.3))
+
+
+def pollers_killed(attack: Attack) -> None:
+    """SIGKILL the worker that polls."""
+    for _ in range(attack.times(10, 2)):
+        attack.strike("worker")
+        attack.pause(attack.chance.uniform(0, 1.0))
+
+
+def stopped_gracefully(attack: Attack) -> None:
+    """SIGTERM workers in the middle of their work."""
+    attack.strike("worker", signal.SIGTERM)
+    left = attack.times(99, 2)
+    slowest = 0.0
+    while left > 0:
+        with ExitStack() as held:
+            workers = [
+                held.enter_context(programs.worker(attack))
+                for _ in range(min(left, _AT_ONCE))
+            ]
+            attack.pause(attack.chance.uniform(0, 0.5))
+            began = time.monotonic()
+            with attack.fault(), attack.recovering():
+                for worker in workers:
+                    worker.terminate()
+            codes = [worker.wait(_STOP_SECONDS) for worker in workers]
+            slowest = max(slowest, time.monotonic() - began)
+        if any(codes):
+            raise AssertionError(f"a worker ended with {codes}")
+        left -= len(workers)
+        attack.count += len(workers) - 1
+    attack.notes.append(f"slowest stop {slowest:.1f} s")
+
+
+def frozen(attack: Attack) -> None:
+    """SIGSTOP the worker in mid-batch until past its lease, beside another; go on."""
+    with programs.worker(attack):
+        family = attack.family()
+        # A lease is over after ten seconds, wherever the worker has one.
+        seconds = _LEASE_SECONDS + attack.times(5, 1)
+        began = time.monotonic()
+        with attack.fault():
+            until(lambda: _stop_busy(attack, family), _BUSY_SECONDS, "a busy worker")
+            try:
+                attack.pause(seconds)
+                stuck = attack.books.waiting()
+            finally:
+                _signal(family, signal.SIGCONT)
+        with attack.recovering():
+            pass
+        waited = time.monotonic() - began
+        attack.notes.append(
+            f"frozen {waited:.0f} s, {'a lane waited' if stuck else 'no lane waited'}"
+        )
+
+
+def _stop_busy(attack: Attack, family: list[psutil.Process]) -> bool:
+    """Stop them all; say whether one of them holds a lane."""
+    _signal(family, signal.SIGSTOP)
+    attack.pause(0.05)  # whoever else holds one lets go meanwhile
+    if attack.books.ask(_BUSY):
+        return True
+    _signal(family, signal.SIGCONT)
+    return False
+
+
+def _signal(family: list[psutil.Process], number: signal.Signals) -> None:
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

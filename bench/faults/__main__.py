@@ -1,6 +1,7 @@
 """`make faults`: every scenario in turn, and a table of what came of it."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ _REDIS_SECONDS = 5.0
 def main() -> None:
     """Play the scenarios asked for; fail when one of them found something."""
     options = _options()
+    # As Ctrl-C, so that nothing started here is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = [one for one in SCENARIOS if _is_wanted(one, options)]
     servers: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="coin-faults-") as temporary:

@@ -199,4 +199,4 @@ def test_credits_change_in_one_place():
     }
 
     assert storing == {"domain/ledger/accounts.py"}
-    assert inserting == {"domain/ledger/transfers.py"}
+    assert inserting == {"domain/ledger/books.py"}

@@ -1,6 +1,14 @@
 """The ledger: double entry, append only, every batch in a handful of statements."""
 
 from domain.ledger.accounts import ISSUANCE, TREASURY, Account, is_system
+from domain.ledger.books import (
+    Batch,
+    BatchRefused,
+    Decision,
+    InsufficientCredits,
+    Posted,
+    post,
+)
 from domain.ledger.postings import (
     AlreadyClaimed,
     AlreadyReversed,
@@ -21,17 +29,7 @@ from domain.ledger.statements import (
     statement,
     trial_balance,
 )
-from domain.ledger.transfers import (
-    Batch,
-    BatchRefused,
-    Decision,
-    InsufficientCredits,
-    NoSuchTransfer,
-    Posted,
-    Transfer,
-    TransferRow,
-    post,
-)
+from domain.ledger.transfers import NoSuchTransfer, Transfer, TransferRow
 
 __all__ = [
     "ISSUANCE",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from domain.apps import REVERSAL
 from domain.errors import Conflict, DomainError
 from domain.jobs import Claim, Outcome
+from domain.ledger.books import Batch, BatchRefused, Decision, post
 from domain.ledger.postings import (
     Origin,
     Posting,
@@ -17,14 +18,7 @@ from domain.ledger.postings import (
     reversal_posting,
     transfer_posting,
 )
-from domain.ledger.transfers import (
-    Batch,
-    BatchRefused,
-    Decision,
-    NoSuchTransfer,
-    existing,
-    post,
-)
+from domain.ledger.transfers import NoSuchTransfer, existing
 
 POST_OPERATION: Final = "ledger.post_operation"
 POST_TRANSFER: Final = "ledger.post_transfer"

@@ -47,14 +47,20 @@ class Superseded(RuntimeError):
     """Someone else finished a claimed job; this transaction must not commit."""
 
 
-_HOLD: Final = sa.text(
-    "SELECT pg_try_advisory_xact_lock(hashtext(:queue), :lane)",
-)
+# A worker that is frozen, or whose host is, must not keep a lane for ever: the server
+# ends the session of one that says nothing for so long. At work it takes milliseconds
+# from one statement to the next.
+_SILENT_MS: Final = 10_000
+_HOLD: Final = sa.text("""
+    SELECT pg_try_advisory_xact_lock(hashtext(:queue), :lane),
+           set_config('idle_in_transaction_session_timeout', :silent, true)
+""")
 
 
 def hold_lane(session: Session, *, queue: str, lane: int) -> bool:
     """Become the lane's one writer until the transaction ends, unless there is one."""
-    return bool(session.scalar(_HOLD, {"queue": queue, "lane": lane}))
+    bound = {"queue": queue, "lane": lane, "silent": str(_SILENT_MS)}
+    return bool(session.scalar(_HOLD, bound))
 
 
 # Of a job that is known by its id, "queued" is said by these two columns (a constraint

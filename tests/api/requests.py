@@ -1,7 +1,7 @@
 """Requests as a hostile tester would write them, for hypothesis to choose from.
 
-`surface` walks every route with every method; `writes` sends bodies that were good
-before something was done to them.
+`surface` walks every route with every method, `reads` looks with parameters that are
+nearly good, `writes` sends bodies that were good before something was done to them.
 """
 
 import copy
@@ -245,18 +245,36 @@ PARAMETERS = {
 
 
 @st.composite
-def _queries(draw):
-    chosen = draw(st.lists(st.sampled_from(sorted(PARAMETERS)), max_size=3))
+def _queries(draw, names):
+    chosen = draw(st.lists(st.sampled_from(sorted(names)), max_size=3))
     parts = [f"{name}={draw(_query_values(name))}" for name in chosen]
-    noise = draw(
-        st.sampled_from(["", "", "", "&&", "=", "%", "%zz", "%ff", "a=b", "a"])
-    )
+    noise = draw(st.sampled_from([""] * 9 + ["&&", "=", "%", "%zz", "%ff", "a=b", "a"]))
     return "&".join([*parts, noise] if noise else parts)
 
 
 def _query_values(name):
     known = st.sampled_from(PARAMETERS[name])
     return (known | texts).map(lambda text: quote(text, errors="surrogatepass"))
+
+
+READS = {
+    "/jobs": ["state", "kind", "limit", "cursor"],
+    "/jobs/{}": ["wait"],
+    "/ledger/alice": ["at"],
+    "/ledger/alice/entries": ["operation", "since", "until", "limit", "cursor"],
+}
+
+
+@st.composite
+def reads(draw, job_id):
+    """A look at something, with parameters it knows, as (method, path, …)."""
+    path = draw(st.sampled_from(sorted(READS)))
+    environ = {
+        "QUERY_STRING": draw(_queries(READS[path])),
+        "PATH_INFO": path.format(job_id),
+        "body": b"",
+    }
+    return draw(st.sampled_from(["GET", "GET", "HEAD"])), "/", draw(headers), environ
 
 
 @st.composite
@@ -286,7 +304,7 @@ def surface(draw, ids=()):
     method = draw(st.sampled_from([*METHODS, *["GET"] * 8, *["POST"] * 4]))
     body = draw(st.sampled_from([b"", b"{}", b"[]", b"{"]))
     environ = {
-        "QUERY_STRING": draw(_queries()),
+        "QUERY_STRING": draw(_queries(PARAMETERS)),
         "PATH_INFO": raw.decode("latin-1"),
         "CONTENT_TYPE": draw(st.sampled_from(MEDIA)),
         "CONTENT_LENGTH": str(len(body)),

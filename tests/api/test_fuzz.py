@@ -14,10 +14,11 @@ from domain.db import create_engine, session_factory
 from domain.jobs import Job
 from domain.settings import Settings
 from tests.api.calling import PROBLEM, Caller, operation
-from tests.api.requests import GOOD, surface, writes
+from tests.api.requests import GOOD, reads, surface, writes
 from tests.waiting import eventually
 
 SURFACE_EXAMPLES = 800
+READ_EXAMPLES = 600
 BODY_EXAMPLES = 200
 FINE = {200, 201, 202, 204, 304}
 REFUSED = {400, 401, 403, 404, 405, 409, 413, 415, 422}
@@ -101,11 +102,25 @@ def target(new_database, new_caller):
         target.sessions.kw["bind"].dispose()
 
 
-def test_no_request_anywhere_is_a_bug(target):
+@pytest.fixture
+def ended(target):
+    """A job that is finished, so that nobody waits for it."""
     commons = target.callers["commons"]
     ended = commons.post("/ledger", operation("alice")).json["id"]
     commons.delete(f"/jobs/{ended}")
+    return ended
 
+
+def test_no_look_is_a_bug(target, ended):
+    @settings(max_examples=READ_EXAMPLES)
+    @given(reads(ended))
+    def any_look(request):
+        target.check(request)
+
+    any_look()
+
+
+def test_no_request_anywhere_is_a_bug(target, ended):
     @settings(max_examples=SURFACE_EXAMPLES)
     @given(surface(ids=[ended]))
     def anything(request):

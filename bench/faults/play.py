@@ -1,6 +1,7 @@
 """Plays one scenario: load, fault, recovery, drain, verdict, a row of the table."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from random import Random
 from statistics import median
@@ -76,6 +77,7 @@ def play(scenario: Scenario, grounds: Grounds, *, seed: int, quick: bool) -> Row
         row.faults.append(f"{type(error).__name__}: {error}")
     load.stop()
     _verify(row, attack, prefix)
+    row.faults += _too_slow(row, scenario)
     checker.stop()
     row.balance_reads = checker.reads
     row.faults += [f"trial balance {found}" for found in checker.unbalanced[:3]]
@@ -108,6 +110,14 @@ def _verify(row: Row, attack: Attack, prefix: str) -> None:
     if attack.recoveries:
         row.recover_p50 = median(attack.recoveries)
         row.recover_max = max(attack.recoveries)
+
+
+def _too_slow(row: Row, scenario: Scenario) -> Iterator[str]:
+    if row.recover_max and row.recover_max > scenario.recover_seconds:
+        yield f"recovered in {row.recover_max:.1f} s, not {scenario.recover_seconds:g}"
+    allowed = scenario.accept_p99_ms
+    if allowed and row.accept_p99_ms and row.accept_p99_ms > allowed:
+        yield f"accept p99 was {row.accept_p99_ms:.0f} ms, not {allowed:g}"
 
 
 def _ready(grounds: Grounds) -> None:

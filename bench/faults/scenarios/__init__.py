@@ -10,6 +10,7 @@ from bench.faults.scenarios import (
     connections,
     disks,
     doorbells,
+    mayhem,
     poison,
     processes,
     redis,
@@ -19,11 +20,13 @@ from bench.faults.scenarios import (
 
 @dataclass(frozen=True)
 class Scenario:
-    """A name, the grounds it needs, and what it does, which its docstring says."""
+    """A name, what it does (its docstring says it), where, and what is then allowed."""
 
     name: str
     run: Callable[[Attack], None]
     grounds: str = "usual"
+    recover_seconds: float = 15.0
+    accept_p99_ms: float | None = None
 
     @property
     def what(self) -> str:
@@ -37,7 +40,7 @@ SCENARIOS = (
     Scenario("worker-frozen", workers.frozen),
     Scenario("redis-restarted", redis.restarted),
     Scenario("redis-flushed", redis.flushed),
-    Scenario("redis-frozen", redis.frozen),
+    Scenario("redis-frozen", redis.frozen, accept_p99_ms=600),
     Scenario("doorbells-doubled", doorbells.doubled),
     Scenario("api-killed", processes.api_killed),
     Scenario("postgres-restarted", processes.postgres_restarted),
@@ -46,6 +49,7 @@ SCENARIOS = (
     Scenario("connections-ended", connections.ended),
     Scenario("poisoned", poison.poisoned),
     Scenario("clock-back", clocks.stepped_back),
+    Scenario("all-at-once", mayhem.everything),
     Scenario("commits-cut", commits.cut, "proxied"),
     Scenario("disk-full", disks.full, "small_disk"),
     Scenario("polling-killed", workers.pollers_killed, "polling"),

@@ -47,17 +47,22 @@ def _take_all(attack: Attack, held: ExitStack) -> int:
 
 def ended(attack: Attack) -> None:
     """End a random connection of API or worker in mid-statement."""
-    ended = 0
+    busy = 0
     with attack.fault():
         for _ in range(attack.times(60, 10)):
-            busy = attack.books.ask(_OURS, idle=False)
-            pids = [row[0] for row in busy or attack.books.ask(_OURS, idle=True)]
-            if pids:
-                pid = attack.chance.choice(sorted(pids))
-                attack.books.ask("SELECT pg_terminate_backend(:pid)", pid=pid)
-                ended += bool(busy)
+            busy += end_one(attack)
             attack.pause(attack.chance.uniform(0, 0.3))
     with attack.recovering():
         pass
     attack.count = int(attack.times(60, 10))
-    attack.notes.append(f"{ended} of them busy")
+    attack.notes.append(f"{busy} of them busy")
+
+
+def end_one(attack: Attack) -> bool:
+    """End a connection, a busy one if there is one; say whether it was."""
+    busy = attack.books.ask(_OURS, idle=False)
+    pids = [row[0] for row in busy or attack.books.ask(_OURS, idle=True)]
+    if pids:
+        pid = attack.chance.choice(sorted(pids))
+        attack.books.ask("SELECT pg_terminate_backend(:pid)", pid=pid)
+    return bool(busy)

@@ -13,7 +13,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(LOCK:%=--constraint %)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test faults check coverage clean
+.PHONY: help up test bench faults check coverage clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' \
@@ -24,6 +24,9 @@ up: $(VENV)/.installed ## run everything here until Ctrl-C (ARGS="--port 0 --dat
 
 test: $(VENV)/.installed-test ## run the whole test suite (PYTEST_ARGS="-k ledger")
 	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-test ## measure against TPC-B in the same run (QUICK=1, STORED=10 millions)
+	@exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(STORED:%=--stored %)
 
 faults: $(VENV)/.installed-test ## break everything on purpose, under load (QUICK=1, SEED=7)
 	@exec $(BIN)/python -m bench.faults $(if $(QUICK),--quick) $(SEED:%=--seed %)

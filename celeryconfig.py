@@ -48,9 +48,11 @@ task_ignore_result = True
 task_serializer = "json"
 accept_content = ["json"]
 
-# A doorbell counts as answered when its work is committed, not when it is read.
-task_acks_late = True
-task_reject_on_worker_lost = True
+# A doorbell counts as answered when its work is committed; on Redis, when it is read:
+# a worker that loses its connection to Redis with one unanswered ends with an
+# AttributeError (kombu 5.7). For a worker that dies the reconciler rings again.
+task_acks_late = _on_rabbitmq
+task_reject_on_worker_lost = _on_rabbitmq
 # A worker that hoards doorbells keeps them from workers that are idle.
 worker_prefetch_multiplier = 1
 worker_disable_prefetch = not _on_rabbitmq

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
+from sqlalchemy.orm import undefer
 
 from domain import jobs
 from domain.ids import uuid7
@@ -45,7 +46,8 @@ class Lane:
 
     def rows(self):
         """Return the lane's jobs as they are now, in the order accepted."""
-        query = sa.select(Job).where(Job.lane == self.number).order_by(Job.position)
+        query = sa.select(Job).options(undefer("*"))
+        query = query.where(Job.lane == self.number).order_by(Job.position)
         with self._sessions() as session:
             return session.scalars(query).all()
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+import psutil
 import psycopg2
 import pytest
 import sqlalchemy as sa
@@ -194,6 +195,22 @@ def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(
     assert lane.balance(owner) == (1_010, 101)
 
 
+def test_a_process_of_the_worker_killed_in_mid_batch_is_replaced(
+    sessions, lane, work, blocked
+):
+    owner, waited_for, let_go = blocked
+    lane.submit(*(lane.write(owner) for _ in range(100)))
+    worker = work()
+    eventually(waited_for, within=WITHIN_SECONDS)
+    for child in psutil.Process(worker.pid).children():
+        child.kill()
+    let_go()
+    eventually(lambda: reached(sessions, 100), within=WITHIN_SECONDS)
+
+    assert worker.poll() is None
+    assert lane.balance(owner) == (1_010, 101)
+
+
 def test_a_worker_told_to_stop_finishes_the_batch_in_hand(lane, work, blocked):
     owner, waited_for, let_go = blocked
     lane.submit(*(lane.write(owner) for _ in range(100)))
@@ -244,6 +261,41 @@ def test_a_broker_that_forgets_and_restarts_amid_writes_loses_none(
     eventually(lambda: succeeded(sessions) == 2_000, within=WITHIN_SECONDS)
 
     assert_applied_once(sessions, lanes)
+
+
+def test_a_lane_that_waits_does_not_keep_the_other_waiting(
+    sessions, lane, work, blocked
+):
+    """No process of the worker takes a second doorbell while it answers one."""
+    owner, waited_for, let_go = blocked
+    lane.submit(lane.write(owner))
+    work()
+    eventually(waited_for, within=WITHIN_SECONDS)
+    other = Lane(sessions)
+    for number in range(1, 21):
+        other.submit(other.write(make_owner()))
+        ring("ledger", other.number)
+        eventually(lambda n=number: other.counts() == {"succeeded": n})
+    let_go()
+    eventually(lambda: lane.states() == ["succeeded"], within=WITHIN_SECONDS)
+
+
+def test_a_broker_restarted_in_mid_batch_does_not_end_the_worker(
+    sessions, lane, work, blocked, broker
+):
+    """A doorbell under way when the connection is lost has ended workers of Celery."""
+    owner, waited_for, let_go = blocked
+    lane.submit(*(lane.write(owner) for _ in range(100)))
+    worker = work()
+    eventually(waited_for, within=WITHIN_SECONDS)
+    broker.stop()
+    let_go()
+    eventually(lambda: succeeded(sessions) == 100, within=WITHIN_SECONDS)
+    broker.start()
+    lane.submit(lane.write(owner))
+    eventually(lambda: reached(sessions, 101), within=WITHIN_SECONDS)
+
+    assert worker.poll() is None
 
 
 def test_a_worker_refuses_to_start_where_operations_differ(

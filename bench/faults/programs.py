@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 
 import psutil
@@ -22,12 +22,28 @@ _STOP_SECONDS = 45.0
 def worker(
     attack: Attack, *, clock_after: float | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one more worker, from when it has the process that applies jobs."""
+    """Run one more worker."""
     command = _clocked(celery_worker(concurrency=1), clock_after)
-    with _running(attack, command) as process:
-        parent = psutil.Process(process.pid)
-        until(parent.children, _START_SECONDS, "one more worker")
+    with workers(attack, 1, command) as (process,):
         yield process
+
+
+@contextmanager
+def workers(
+    attack: Attack, count: int, command: list[str] | None = None
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run more workers, from when each has the process that applies jobs."""
+    with ExitStack() as held:
+        started = [
+            held.enter_context(
+                _running(attack, command or celery_worker(concurrency=1))
+            )
+            for _ in range(count)
+        ]
+        for process in started:
+            parent = psutil.Process(process.pid)
+            until(parent.children, _START_SECONDS, "one more worker")
+        yield started
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import psutil
 
@@ -45,11 +45,7 @@ def stopped_gracefully(attack: Attack) -> None:
     left = attack.times(99, 2)
     slowest = 0.0
     while left > 0:
-        with ExitStack() as held:
-            workers = [
-                held.enter_context(programs.worker(attack))
-                for _ in range(min(left, _AT_ONCE))
-            ]
+        with programs.workers(attack, min(left, _AT_ONCE)) as workers:
             attack.pause(attack.chance.uniform(0, 0.5))
             began = time.monotonic()
             with attack.fault(), attack.recovering():

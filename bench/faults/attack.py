@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
 
 import psutil
 import redis
@@ -22,8 +21,6 @@ PROBES = 8
 RECOVERED_SECONDS = 60.0
 _RESTART_SECONDS = 45.0
 _REDIS_SECONDS = 2.0
-
-_T = TypeVar("_T")
 
 
 class Impossible(Exception):
@@ -44,7 +41,7 @@ class Attack:
     count: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def times(self, full: int, quick: _T | int = 1) -> int | _T:
+    def times(self, full: int, quick: int = 1) -> int:
         """Return how often to do it, or for how many seconds."""
         return quick if self.quick else full
 

@@ -58,4 +58,5 @@ class Checker:
             return None
         if answer.status != HTTPStatus.OK:
             return {"sum": -answer.status}  # any other answer is a fault as well
-        return json.loads(said)
+        found: dict[str, int] = json.loads(said)
+        return found

@@ -9,7 +9,7 @@ _LOOK_SECONDS = 0.01
 _T = TypeVar("_T")
 
 
-def until(condition: Callable[[], _T], seconds: float, what: str) -> _T:
+def until(condition: Callable[[], _T | None], seconds: float, what: str) -> _T:
     """Return the first true answer, or raise TimeoutError saying what was awaited."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

@@ -54,7 +54,7 @@ def ended(attack: Attack) -> None:
             attack.pause(attack.chance.uniform(0, 0.3))
     with attack.recovering():
         pass
-    attack.count = int(attack.times(60, 10))
+    attack.count = attack.times(60, 10)
     attack.notes.append(f"{busy} of them busy")
 
 

@@ -42,7 +42,7 @@ def beats(attack: Attack) -> None:
             redis.flushall()
 
         def ticked() -> bool:
-            return attack.books.ask(_TICKS)[0][2] > 0
+            return bool(attack.books.ask(_TICKS)[0][2])
 
         until(ticked, 3 * _SLOT_SECONDS, "a periodic job")
         stored, slots, _ = attack.books.ask(_TICKS)[0]

@@ -48,9 +48,8 @@ task_ignore_result = True
 task_serializer = "json"
 accept_content = ["json"]
 
-# A doorbell counts as answered when its work is committed; on Redis, when it is read:
-# a worker that loses its connection to Redis with one unanswered ends with an
-# AttributeError (kombu 5.7). For a worker that dies the reconciler rings again.
+# A doorbell counts as answered when its work is committed; on Redis, where kombu only
+# emulates acknowledgement, when it is read (see below).
 task_acks_late = _on_rabbitmq
 task_reject_on_worker_lost = _on_rabbitmq
 # A worker that hoards doorbells keeps them from workers that are idle.
@@ -81,11 +80,10 @@ WORKER_TRANSPORT: Final[dict[str, Any]] = (
     {"confirm_publish": True}
     if _on_rabbitmq
     else {
-        # More than twice the hard time limit, so that no live doorbell comes back.
-        "visibility_timeout": 300,
-        # Look for unacknowledged doorbells every 5 s; the default is about 100 s.
-        "unacked_restore_interval": 5,
-        "unacked_restore_throttle": 1,
+        # With it, a worker that lost its connection with a doorbell unanswered put
+        # that back through this very connection and ended with an AttributeError
+        # (kombu 5.7). For a worker that dies the reconciler rings again.
+        "ack_emulation": False,
         # Longer than a blocking read, short enough to notice a dead connection.
         "socket_timeout": 10,
         "socket_connect_timeout": 3,

@@ -83,13 +83,6 @@ def test_a_misspelt_queue_is_refused():
         tasks.app.amqp.router.route({"queue": "leger"}, "ledger.drain")
 
 
-def test_a_message_is_not_redelivered_while_its_task_runs():
-    waits = celeryconfig.WORKER_TRANSPORT["visibility_timeout"]
-
-    assert waits > 2 * celeryconfig.task_time_limit
-    assert celeryconfig.task_soft_time_limit < celeryconfig.task_time_limit
-
-
 def test_a_worker_has_stopped_before_its_host_insists():
     assert celeryconfig.worker_soft_shutdown_timeout < MINUTE
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
-from redis import Redis
+from redis import Redis, RedisError
 
 import celeryconfig
 from cli.servers import embedded_redis
-from tasks import _doorbell, ring
+from tasks import _doorbell, ping, ring
 from tasks._doorbell import answer
 from tests.databases import ROOT
 from tests.tasks.conftest import forget
@@ -162,6 +162,19 @@ def test_a_broker_frozen_between_flag_and_message_costs_a_second_at_most(
             assert ring("ledger", 1) is False
     monkeypatch.undo()
     real.close()
+
+
+def test_a_broker_that_is_there_answers_a_ping():
+    ping()
+
+
+def test_a_broker_that_is_away_does_not_answer_a_ping(monkeypatch, own_redis):
+    point_at(monkeypatch, f"redis://{refused()}/0")
+    with timed(RING_SECONDS_MAX), pytest.raises(RedisError):
+        ping()
+    point_at(monkeypatch, own_redis)
+    with frozen(own_redis), timed(RING_SECONDS_MAX), pytest.raises(RedisError):
+        ping()
 
 
 def test_a_broker_that_came_back_is_rung_again(monkeypatch, own_redis):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 import tasks
 from domain.jobs import Job
@@ -139,7 +140,9 @@ def test_a_polling_worker_outlives_a_database_that_is_away(
     owner, stop = make_owner(), threading.Event()
     lane.submit(lane.write(owner))
     worker = threading.Thread(target=poll, args=(stop,))
-    worker.start()
+    with structlog.testing.capture_logs() as logs:
+        worker.start()
+        eventually(lambda: "database_away" in [entry["event"] for entry in logs])
     monkeypatch.setenv("DATABASE_URL", database_url)
     forget()
     eventually(lambda: lane.states() == ["succeeded"])

@@ -14,6 +14,8 @@ from alembic.script import ScriptDirectory
 import cli.database
 import domain.db
 from cli.servers import embedded_postgres
+from domain.db import session_factory
+from domain.operations import require_agreement
 from domain.settings import Settings
 from tests import databases
 from tests.databases import ROOT
@@ -142,6 +144,26 @@ def test_databases_of_a_new_server_migrated_at_once_are_safe(tmp_path):
         urls = [made.enter_context(databases.created(server)) for _ in range(3)]
 
         assert migrate_at_once(*urls) == [""] * 3
+
+
+def test_who_may_not_do_everything_can_migrate_a_database_of_their_own(tmp_path):
+    """One who may make roles, on a new server; then one who may not, where it is."""
+    with embedded_postgres(tmp_path) as server:
+        for name, rights in (("first", "CREATEROLE"), ("second", "")):
+            databases.administer(
+                server,
+                f"CREATE ROLE {name} LOGIN {rights} PASSWORD 'x'",
+                f"CREATE DATABASE {name} OWNER {name}",
+                *([] if rights else [f"GRANT coin_app TO {name}"]),
+            )
+            url = sa.make_url(server).set(username=name, password="x", database=name)
+            own = url.render_as_string(hide_password=False)
+            databases.upgrade(own)
+            engine = domain.db.create_engine(Settings(database_url=own))
+            with session_factory(engine)() as session:
+                require_agreement(session)
+            engine.dispose()
+            databases.check_drift(own)
 
 
 def test_the_schema_is_the_same_as_coin_migrate_makes_it(database, monkeypatch):

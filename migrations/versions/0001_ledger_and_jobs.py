@@ -171,18 +171,21 @@ CREATE TRIGGER jobs_not_truncated BEFORE TRUNCATE ON jobs
 """
 
 # Roles belong to the whole server: another database of it may have made this one,
-# this very moment too.
+# this very moment too, or whoever runs the server has made it for us.
 ROLE = """
 DO $$
 BEGIN
-    CREATE ROLE coin_app NOLOGIN;
+    IF to_regrole('coin_app') IS NULL THEN
+        CREATE ROLE coin_app NOLOGIN;
+    END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$;
 DO $$
 BEGIN
-    IF NOT pg_has_role(current_user, 'coin_app', 'MEMBER') THEN
-        EXECUTE format('GRANT coin_app TO %I', current_user);
-    END IF;
+    SET LOCAL ROLE coin_app;
+    RESET ROLE;
+EXCEPTION WHEN insufficient_privilege THEN
+    EXECUTE format('GRANT coin_app TO %I', current_user);
 END $$;
 GRANT USAGE ON SCHEMA public TO coin_app;
 GRANT USAGE ON SEQUENCE jobs_position_seq TO coin_app;

@@ -1,4 +1,4 @@
-"""In which lane an owner's writes wait: it is stored with them, so it must not change."""
+"""In which lane an owner's writes wait: stored with them, so it must not change."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -62,7 +62,7 @@ def stopped_gracefully(attack: Attack) -> None:
             raise AssertionError(f"a worker ended with {codes}")
         left -= len(workers)
         attack.count += len(workers) - 1
-    attack.notes.append(f"slowest stop {slowest:.1f} s")
+    attack.notes.append(f"slowest stop, recovery included, {slowest:.1f} s")
 
 
 def frozen(attack: Attack) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +14,6 @@ from tests.factories import make_owner
 WRITES = 600
 OWNERS = 10
 DONE_SECONDS = 60
-STOP_SECONDS = 10
 # It prints this instead of logging it, whatever it is told.
 CELERYS_OWN = {"worker: Warm shutdown (MainProcess)"}
 
@@ -37,10 +35,8 @@ class Life:
             )
             self.accepted = [said["id"] for status, _, said in answers if status == 202]
             processes = stack.everyone()
-            began = time.monotonic()
             # The client's sixteen connections stay open.
             self.exit_code = stack.stop(signal.SIGINT)
-            self.stopped_in = time.monotonic() - began
         self.left = [process for process in processes if process.is_running()]
         self.left_endpoints = (stack.data / "endpoints.json").exists()
         self.said += stack.children_said()
@@ -93,7 +89,10 @@ def test_an_interrupt_ends_it_well(life):
 
 
 def test_clients_that_keep_connections_do_not_keep_it_from_stopping(life):
-    assert life.stopped_in < STOP_SECONDS
+    """gunicorn ended by itself: killed for being late, it would not say so."""
+    ends = [one for one in life.events("web") if one["event"].startswith("Shutting")]
+
+    assert len(ends) == len(life.endpoints)
 
 
 def test_what_was_accepted_before_the_interrupt_is_applied_after_it(life):

@@ -4,6 +4,7 @@ import ctypes
 import fcntl
 import os
 import pwd
+import secrets
 import signal
 import socket
 import subprocess
@@ -23,6 +24,11 @@ LOOPBACK: Final = "127.0.0.1"
 POLL_SECONDS: Final = 0.01
 _PR_SET_PDEATHSIG: Final = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+# Below those the system gives to outgoing connections: one of them would be taken
+# before the server we chose it for has bound it.
+_PORTS: Final = range(20_000, 32_000)
+_PORT_TRIES: Final = 100
 
 
 class DirectoryInUse(click.ClickException):
@@ -103,10 +109,21 @@ def claimed(folder: Path) -> Iterator[None]:
 
 def free_port(wanted: int = 0) -> int:
     """Return a loopback port nothing listens on: the wanted one, or any."""
+    if wanted:
+        _bind(wanted)
+        return wanted
+    for _ in range(_PORT_TRIES):
+        port = secrets.choice(_PORTS)
+        with suppress(OSError):
+            _bind(port)
+            return port
+    raise OSError(f"no port free after {_PORT_TRIES} tries")
+
+
+def _bind(port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((LOOPBACK, wanted))
-        return int(probe.getsockname()[1])
+        probe.bind((LOOPBACK, port))
 
 
 def stop_leftovers(name: str, folder: Path, *, stop: Signals, seconds: float) -> None:

@@ -19,12 +19,11 @@ class DomainError(Exception):
 
     def problem(self) -> dict[str, Any]:
         """Return the error as it is stored with a job."""
-        return {
-            "kind": self.kind,
-            "code": self.code,
-            "detail": self.detail,
-            **self.fields,
-        }
+        return {"kind": self.kind, **self.description()}
+
+    def description(self) -> dict[str, Any]:
+        """Return what a caller is told of it."""
+        return {"code": self.code, "detail": self.detail, **self.fields}
 
 
 class NotFound(DomainError):

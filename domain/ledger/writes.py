@@ -148,7 +148,11 @@ def _batch_outcome(claim: Claim, decisions: Sequence[Decision]) -> Outcome:
 def _entry_outcomes(decisions: Sequence[Decision]) -> Iterator[dict[str, Any]]:
     for index, decision in enumerate(decisions):
         if isinstance(decision, DomainError):
-            yield {"index": index, "state": "refused", "problem": decision.problem()}
+            yield {
+                "index": index,
+                "state": "refused",
+                "problem": decision.description(),
+            }
         else:
             yield {
                 "index": index,

@@ -59,7 +59,7 @@ class Settings:
         _whole(1, 200), 12, "connections each API process may open"
     )
     ledger_lanes: int = _setting(
-        _whole(1, 64), 2, "lanes of the ledger queue; one writer each"
+        _whole(1, 64), 1, "lanes of the ledger queue; one writer each"
     )
     intake_limit: int = _setting(
         _whole(1, 1_000_000), 2_000, "jobs an API process holds before it answers 503"

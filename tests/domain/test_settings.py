@@ -27,7 +27,7 @@ def test_each_setting_is_read_from_its_upper_case_name():
 
 
 def test_an_empty_setting_is_none():
-    assert Settings.from_environ(DATABASE | {"LEDGER_LANES": ""}).ledger_lanes == 2
+    assert Settings.from_environ(DATABASE | {"LEDGER_LANES": ""}).ledger_lanes == 1
 
 
 def test_every_fault_is_named_at_once():

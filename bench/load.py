@@ -39,8 +39,12 @@ class Load:
 
 @dataclass(kw_only=True)
 class Seen:
-    """What came back; latencies in seconds, in the order of the answers."""
+    """What came back; latencies in seconds, in the order of the answers.
 
+    `began` is a time of day, to be compared with those the product wrote.
+    """
+
+    began: float = 0.0
     seconds: float = 0.0
     statuses: dict[str, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
@@ -120,7 +124,7 @@ def run(load: Load) -> Seen:
     selector = selectors.DefaultSelector()
     for connection in idle:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
-    seen = Seen()
+    seen = Seen(began=time.time())
     statuses: Counter[int] = Counter()
     make = requests(load)
     began = time.perf_counter()

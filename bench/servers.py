@@ -1,5 +1,6 @@
 """Other servers to measure beside ours: an API of another design, a worker for it."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -7,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.stack import ROOT, Stack, status_of
-from cli.processes import free_port
+from cli.processes import Program, end, free_port
 
 _START_SECONDS = 30
-_STOP_SECONDS = 15
+_KEPT_SECONDS = 60
 
 
 @contextmanager
@@ -19,10 +20,12 @@ def api(stack: Stack, design: str, *options: str) -> Iterator[str]:
     port = free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"),
+        # A busy server must not take a connection in use for one that is forgotten.
+        *("--keep-alive", str(_KEPT_SECONDS)),
         *("--log-level", "warning", "--no-control-socket", *options),
         f"bench.designs.{design}:application()",
     ]
-    with _process(stack, command):
+    with _running(stack, design, command):
         address = f"http://127.0.0.1:{port}"
         _wait(address)
         yield address
@@ -36,28 +39,24 @@ def celery_worker(stack: Stack, module: str, queue: str) -> Iterator[None]:
         *("--queues", queue, "--concurrency", "2", "--loglevel", "warning"),
         *("--without-mingle", "--without-gossip"),
     ]
-    with _process(stack, command):
+    with _running(stack, queue, command):
         yield
 
 
 @contextmanager
-def _process(stack: Stack, command: list[str]) -> Iterator[None]:
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=stack.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+def _running(stack: Stack, role: str, command: list[str]) -> Iterator[None]:
+    program = Program(
+        role=role,
+        command=command,
+        folder=ROOT,
+        environment=stack.environment(),
+        orphaned=signal.SIGTERM,
     )
+    process = program.start(subprocess.DEVNULL)
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(program, process)
 
 
 def _wait(address: str) -> None:

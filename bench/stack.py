@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 import sqlalchemy as sa
 
 from cli import endpoints
+from cli.processes import Program, end
 
 ROOT = Path(__file__).resolve().parents[1]
 _READY_SECONDS = 90
@@ -42,10 +42,10 @@ class Stack:
         with self.engine.connect() as connection:
             return connection.execute(sa.text(query), bound).scalar_one()
 
-    def row(self, query: str, **bound: Any) -> Any:
-        """Return one row from the database."""
+    def rows(self, query: str, **bound: Any) -> Sequence[Any]:
+        """Return rows from the database."""
         with self.engine.connect() as connection:
-            return connection.execute(sa.text(query), bound).one()
+            return connection.execute(sa.text(query), bound).all()
 
     def drained(self) -> None:
         """Wait until no job of an application is queued."""
@@ -59,18 +59,6 @@ class Stack:
                 raise TimeoutError("the backlog was not drained")
             time.sleep(_LOOK_SECONDS)
 
-    def memory(self) -> dict[str, int]:
-        """Return each role's resident memory in bytes, children included."""
-        found = {}
-        for role, pid in self.pids.items():
-            try:
-                parent = psutil.Process(pid)
-                family = [parent, *parent.children(recursive=True)]
-                found[role] = sum(p.memory_info().rss for p in family)
-            except psutil.NoSuchProcess:
-                found[role] = 0
-        return found
-
     def environment(self) -> dict[str, str]:
         """Return the variables that lead another program to the same servers."""
         found = {**os.environ, "DATABASE_URL": self.database, "LOG_LEVEL": "WARNING"}
@@ -83,20 +71,22 @@ class Stack:
 def running(data: Path, variables: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """Run `coin up` for as long as the block lasts."""
     command = [sys.executable, "-m", "cli", "up", "--port", "0", "--no-flower"]
-    log = (data.parent / f"{data.name}.log").open("wb")
-    process = subprocess.Popen(
-        [*command, "--data", str(data)],
-        cwd=ROOT,
-        env={**os.environ, "LOG_FORMAT": "json", **(variables or {})},
-        stdout=log,
-        stderr=log,
+    # It alone is told to stop, once, and tells its own: a second Ctrl-C would kill.
+    program = Program(
+        role="stack",
+        command=[*command, "--data", str(data)],
+        folder=ROOT,
+        environment={"LOG_FORMAT": "json", **(variables or {})},
+        stop=signal.SIGINT,
+        orphaned=signal.SIGINT,
+        grace_seconds=_STOP_SECONDS,
     )
-    try:
-        yield _reached(process, data)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(_STOP_SECONDS)
-        log.close()
+    with (data.parent / f"{data.name}.log").open("wb") as log:
+        process = program.start(log)
+        try:
+            yield _reached(process, data)
+        finally:
+            end(program, process)
 
 
 def _reached(process: subprocess.Popen[bytes], data: Path) -> Stack:

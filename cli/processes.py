@@ -48,6 +48,7 @@ class Program:
     kill: Signals = signal.SIGKILL
     orphaned: Signals = signal.SIGKILL
     grace_seconds: float = 15.0
+    nice: int = 0
 
     def start(self, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
         """Start in a process group of its own, so that Ctrl-C reaches us alone."""
@@ -59,11 +60,13 @@ class Program:
             stdout=output,
             stderr=subprocess.STDOUT,
             process_group=0,
-            preexec_fn=self._die_with_parent,  # noqa: PLW1509  one system call
+            preexec_fn=self._prepare,  # noqa: PLW1509  two system calls
             **identity(self.user),
         )
 
-    def _die_with_parent(self) -> None:
+    def _prepare(self) -> None:
+        """Be as polite as wanted, and end with the parent."""
+        os.nice(self.nice)
         if _libc is not None:
             _libc.prctl(_PR_SET_PDEATHSIG, int(self.orphaned))
 

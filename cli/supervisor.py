@@ -49,7 +49,6 @@ class Child:
     lines: Lines = field(default_factory=Lines)
     started: float = 0.0
     restart_at: float = 0.0
-    deaths: int = 0
     crashes: int = 0
 
     @property
@@ -185,8 +184,7 @@ class Supervisor:
 
     def _plan_restart(self, child: Child, code: int) -> None:
         if time.monotonic() - child.started > _RAPID_SECONDS:
-            child.deaths = child.crashes = 0
-        child.deaths += 1
+            child.crashes = 0
         child.crashes += code not in _KILLED
         role, ending = child.program.role, _ending(code)
         if child.crashes >= _CRASHES_MAX:
@@ -194,7 +192,8 @@ class Supervisor:
                 f"{role} {ending}, {_CRASHES_MAX} times right after its start; "
                 "its last words are above, and `coin doctor` may know why"
             )
-        ceiling = min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**child.deaths)
+        # Only crashes make it wait longer: what was killed was well, however often.
+        ceiling = min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**child.crashes)
         wait = random.uniform(0, ceiling)  # noqa: S311  it hides nothing
         child.restart_at = time.monotonic() + wait
         self.output.line(f"{role} {ending}; starting it again in {wait:.1f} s")

@@ -3,6 +3,7 @@
 from typing import Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from domain.settings import Settings
@@ -21,7 +22,12 @@ class Base(DeclarativeBase):
 
 
 def create_engine(
-    settings: Settings, *, role: bool = True, pool_size: int | None = None
+    settings: Settings,
+    *,
+    role: bool = True,
+    pool_size: int | None = None,
+    pre_ping: bool = True,
+    isolation: IsolationLevel = "READ COMMITTED",
 ) -> sa.Engine:
     """Connect lazily as the application's role; role=False keeps the login's rights."""
     options = [
@@ -40,7 +46,8 @@ def create_engine(
         max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
         # A restarted server costs nobody an answer.
-        pool_pre_ping=True,
+        pool_pre_ping=pre_ping,
+        isolation_level=isolation,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "options": " ".join(options),
@@ -49,6 +56,17 @@ def create_engine(
             "tcp_user_timeout": _STATEMENT_MS,
         },
     )
+
+
+def create_store_engine(settings: Settings) -> sa.Engine:
+    """Return the one connection that stores what is accepted, however many read.
+
+    A statement is a transaction here, without BEGIN and COMMIT: one way there and back
+    instead of four. Who uses it tries again when the connection was broken.
+    """
+    # Of the engine, not of its connections: those would be set back each time they are
+    # returned, and a broken one would then never come back.
+    return create_engine(settings, pool_size=1, pre_ping=False, isolation="AUTOCOMMIT")
 
 
 def session_factory(engine: sa.Engine) -> sessionmaker[Session]:

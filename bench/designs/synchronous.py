@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from api import errors, media
 from api.authentication import ApiKeys
 from api.bodies import OperationBody
-from api.middleware import Principals, RequestIdentity, require
+from api.middleware import Principals, RequestIdentity
+from api.permissions import principal_of
 from domain.db import create_engine, session_factory
 from domain.errors import DomainError
 from domain.ids import uuid7
@@ -43,7 +44,7 @@ class Writes:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Apply the write and answer 201."""
-        principal = require(req, "ledger:spend")
+        principal = principal_of(req)
         body = media.load(self._schema, media.read_json(req))
         origin = Origin(
             application=principal.application,

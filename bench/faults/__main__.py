@@ -1,6 +1,7 @@
 """`make faults`: every scenario in turn, and a table of what came of it."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -9,14 +10,12 @@ from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 
-from bench.faults import report
-from bench.faults.books import Books
+from bench.faults import report, versions
 from bench.faults.grounds import GROUNDS, Grounds, NoGrounds
+from bench.faults.lent import SERVERS
 from bench.faults.play import Row, play
 from bench.faults.scenarios import SCENARIOS, Scenario
-from cli.servers import redis_client
-
-_REDIS_SECONDS = 5.0
+from bench.faults.virtual_host import Occupied
 
 
 def main() -> None:
@@ -29,12 +28,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="coin-faults-") as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        rows = list(_rows(wanted, folder, options, servers))
+        try:
+            rows = list(_rows(wanted, folder, options, servers))
+        except Occupied as reason:
+            sys.exit(str(reason))
     found = report.facts(seed=options.seed, quick=options.quick, servers=servers)
     print(f"\n{report.markdown(found, rows)}")
     if not (options.only or options.poll):
-        name = "faults-quick" if options.quick else "faults"
-        paths = report.write(found, rows, name)
+        paths = report.write(found, rows, _name(options))
         print("written:", *(path.name for path in paths))
     sys.exit(not all(row.clean for row in rows))
 
@@ -48,7 +49,7 @@ def _rows(
     for name, group in groupby(wanted, key=lambda one: one.grounds):
         scenarios = list(group)
         try:
-            with GROUNDS[name](folder, options.seed) as grounds:
+            with GROUNDS[name](folder, options.seed, os.environ) as grounds:
                 servers.update(_versions(grounds))
                 for scenario in scenarios:
                     row = play(
@@ -67,15 +68,18 @@ def _is_wanted(scenario: Scenario, options: argparse.Namespace) -> bool:
     return not options.only or scenario.name in options.only
 
 
+def _name(options: argparse.Namespace) -> str:
+    """Return what to call the results; some scenarios want servers of our own."""
+    given = any(os.environ.get(name) for name in SERVERS)
+    return f"faults{'-quick' * options.quick}{'-given' * given}"
+
+
 def _versions(grounds: Grounds) -> dict[str, str]:
-    found = {
-        "postgresql": Books(grounds.database).ask("SHOW server_version")[0][0],
+    return {
+        "postgresql": versions.postgresql(grounds.database),
         "celery": metadata.version("celery"),
+        **(versions.broker(grounds.broker) if grounds.broker else {}),
     }
-    if grounds.stack.redis:
-        with redis_client(grounds.stack.redis, seconds=_REDIS_SECONDS) as redis:
-            found["redis"] = redis.info("server")["redis_version"]
-    return found
 
 
 def _options() -> argparse.Namespace:

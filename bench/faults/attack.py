@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 
 import psutil
-import redis
+from kombu import Connection
 
+import celeryconfig
 from bench.faults.books import Books
 from bench.faults.grounds import Grounds
 from bench.faults.load import Load
@@ -24,7 +25,7 @@ _REDIS_SECONDS = 2.0
 
 
 class Impossible(Exception):
-    """This machine or these servers do not allow the fault; the message says why."""
+    """This machine does not allow the fault; the message says why."""
 
 
 @dataclass
@@ -66,8 +67,6 @@ class Attack:
             pid = endpoints.read(self.grounds.data).pids.get(role)
             return psutil.Process(pid) if pid and psutil.pid_exists(pid) else None
 
-        if role in ("redis", "postgres") and role not in self.grounds.stack.pids:
-            raise Impossible(f"{role} is not this run's own")
         return until(running, _RESTART_SECONDS, f"a running {role}")
 
     def family(self, role: str = "worker") -> list[psutil.Process]:
@@ -106,11 +105,17 @@ class Attack:
         until(lambda: not self.books.waiting(last), RECOVERED_SECONDS, "writes applied")
         return time.monotonic() - since
 
-    def redis(self) -> redis.Redis:
-        """Return a client of this run's own Redis."""
-        if not self.grounds.stack.redis or "redis" not in self.grounds.stack.pids:
-            raise Impossible("Redis is not this run's own")
-        return redis_client(self.grounds.stack.redis, seconds=_REDIS_SECONDS)
+    def flush(self) -> None:
+        """Empty Redis; on a broker that is another's, only our queues."""
+        broker = self.grounds.broker or ""
+        if not self.grounds.lacks("redis"):
+            with redis_client(broker, seconds=_REDIS_SECONDS) as redis:
+                redis.flushall()
+            return
+        options = celeryconfig.PUBLISHER_TRANSPORT
+        with Connection(broker, transport_options=options) as connection:
+            for queue in celeryconfig.QUEUES:
+                connection.default_channel.queue_purge(queue)
 
 
 def alive(process: psutil.Process) -> bool:

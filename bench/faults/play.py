@@ -55,6 +55,10 @@ class Row:
 
 def play(scenario: Scenario, grounds: Grounds, *, seed: int, quick: bool) -> Row:
     """Run a scenario on its grounds and return what came of it."""
+    row = Row(scenario.name, scenario.what)
+    if lacking := [server for server in scenario.own if grounds.lacks(server)]:
+        row.skipped = f"no {' and '.join(lacking)} of this run's own"
+        return row
     # A text, so that each scenario is the same whichever others are played.
     chance = Random(f"{seed} {scenario.name}")
     prefix = f"{scenario.name}-{seed}"
@@ -63,7 +67,6 @@ def play(scenario: Scenario, grounds: Grounds, *, seed: int, quick: bool) -> Row
     load = Load(stack.api, stack.key, writes, rate=RATE, connections=CONNECTIONS)
     attack = Attack(grounds, Books(grounds.database), load, chance, quick)
     checker = Checker(stack.api, stack.key)
-    row = Row(scenario.name, scenario.what)
     began = time.monotonic()
     _ready(grounds)
     load.start()
@@ -77,9 +80,10 @@ def play(scenario: Scenario, grounds: Grounds, *, seed: int, quick: bool) -> Row
         row.faults.append(f"{type(error).__name__}: {error}")
     load.stop()
     _verify(row, attack, prefix)
-    row.faults += _too_slow(row, scenario)
     checker.stop()
     row.balance_reads = checker.reads
+    if not row.skipped:
+        row.faults += shortcomings(row, scenario)
     row.faults += [f"trial balance {found}" for found in checker.unbalanced[:3]]
     row.seconds = time.monotonic() - began
     return row
@@ -112,12 +116,19 @@ def _verify(row: Row, attack: Attack, prefix: str) -> None:
         row.recover_max = max(attack.recoveries)
 
 
-def _too_slow(row: Row, scenario: Scenario) -> Iterator[str]:
-    if row.recover_max and row.recover_max > scenario.recover_seconds:
+def shortcomings(row: Row, scenario: Scenario) -> Iterator[str]:
+    """Yield every bound that was not kept, and all that was never measured."""
+    if row.recover_max is None:
+        yield "no recovery was measured"
+    elif row.recover_max > scenario.recover_seconds:
         yield f"recovered in {row.recover_max:.1f} s, not {scenario.recover_seconds:g}"
-    allowed = scenario.accept_p99_ms
-    if allowed and row.accept_p99_ms and row.accept_p99_ms > allowed:
-        yield f"accept p99 was {row.accept_p99_ms:.0f} ms, not {allowed:g}"
+    if allowed := scenario.accept_p99_ms:
+        if row.accept_p99_ms is None:
+            yield "nothing was accepted during the fault"
+        elif row.accept_p99_ms > allowed:
+            yield f"accept p99 was {row.accept_p99_ms:.0f} ms, not {allowed:g}"
+    if not row.balance_reads:
+        yield "the trial balance was never read"
 
 
 def _ready(grounds: Grounds) -> None:

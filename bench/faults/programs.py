@@ -12,7 +12,7 @@ from bench.faults.attack import Attack
 from bench.faults.waiting import until
 from bench.stack import ROOT, status_of
 from cli.processes import free_port
-from cli.worker import celery, celery_worker
+from cli.worker import celery_worker, tasks_command
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 45.0
@@ -50,7 +50,7 @@ def workers(
 def beat(attack: Attack, number: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run one more beat."""
     schedule = str(attack.grounds.data.parent / f"beat-{number}")
-    command = celery("beat", "--schedule", schedule, "--pidfile=")
+    command = tasks_command("beat", "--schedule", schedule, "--pidfile=")
     with _running(attack, command) as process:
         yield process
 
@@ -90,7 +90,7 @@ def _running(
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**attack.grounds.stack.environment(), **(variables or {})},
+            env={**attack.grounds.environment(), **(variables or {})},
             stdout=output,
             stderr=output,
         )

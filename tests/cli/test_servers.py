@@ -13,6 +13,7 @@ from redis import Redis, RedisError
 from cli.processes import DirectoryInUse, end
 from cli.servers import (
     ServersMissing,
+    buffers_mb,
     embedded_postgres,
     embedded_redis,
     prepared_postgres,
@@ -110,6 +111,13 @@ def test_redis_keeps_its_queues_and_asks_for_a_password(folder):
             stranger.ping()
     with embedded_redis(folder) as url, Redis.from_url(url) as client:
         assert client.get("kept") == b"yes"
+
+
+@pytest.mark.parametrize(
+    ("memory_gb", "megabytes"), [(0.25, 128), (2, 512), (6, 1_536), (256, 2_048)]
+)
+def test_postgres_keeps_pages_in_a_quarter_of_the_memory(memory_gb, megabytes):
+    assert buffers_mb(int(memory_gb * 2**30)) == megabytes
 
 
 def test_a_stop_leaves_data_and_no_process(folder):

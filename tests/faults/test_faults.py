@@ -4,45 +4,97 @@ import tempfile
 from itertools import islice
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 
 from bench.faults.books import Books
-from bench.faults.grounds import usual
+from bench.faults.grounds import Grounds, NoGrounds, small_disk, usual
 from bench.faults.load import Accepted
-from bench.faults.play import play
+from bench.faults.play import Row, play, shortcomings
 from bench.faults.scenarios import SCENARIOS
 from bench.faults.verdict import judge
 from bench.faults.writes import draw
 
 SEED = 1
 QUICK = ("workers-killed", "redis-flushed", "connections-ended", "postgres-restarted")
+# On servers of yours: what disturbs nothing but the stack's own processes.
+QUICK_GIVEN = (
+    *("workers-killed", "workers-stopped", "api-killed", "beats"),
+    *("doorbells-doubled", "connections-ended"),
+)
 RERUN_SECONDS = 15.0
 WRITES = 100
 
 
 @pytest.fixture
-def rows():
+def rows(given):
     """What came of each scenario, one after the other on one stack of their own."""
     named = {scenario.name: scenario for scenario in SCENARIOS}
+    wanted = [named[name] for name in (QUICK_GIVEN if given else QUICK)]
     with (
         tempfile.TemporaryDirectory(prefix="coin-tests-") as folder,
-        usual(Path(folder), SEED) as grounds,
+        usual(Path(folder), SEED, given) as grounds,
     ):
-        return [play(named[name], grounds, seed=SEED, quick=True) for name in QUICK]
+        return [play(scenario, grounds, seed=SEED, quick=True) for scenario in wanted]
 
 
 def test_faults_lose_nothing_double_nothing_and_are_recovered_from(rows):
     """One test: xdist would start a stack for each."""
-    done = [row for row in rows if not row.skipped]
-
-    assert [(row.fault, row.faults) for row in done if not row.clean] == []
-    assert min(row.applied for row in done) >= WRITES
-    assert min(row.balance_reads for row in done) >= 1
-    assert max(row.recover_max for row in done) <= RERUN_SECONDS
+    assert [row.skipped for row in rows if row.skipped] == []
+    assert [(row.fault, row.faults) for row in rows if not row.clean] == []
+    assert min(row.applied for row in rows) >= WRITES
+    assert min(row.balance_reads for row in rows) >= 1
+    assert max(row.recover_max for row in rows) <= RERUN_SECONDS
 
 
 # The tool itself
+
+
+def test_no_server_but_its_own_is_disturbed():
+    """Skipped before anything is done: here is no stack to do it to."""
+    scenarios = [scenario for scenario in SCENARIOS if scenario.own]
+    others = Grounds(SimpleNamespace(pids={"web": 1}), Path(), "", {})
+
+    rows = [play(one, others, seed=SEED, quick=True) for one in scenarios]
+
+    assert {row.fault: row.skipped for row in rows} == {
+        "redis-restarted": "no redis of this run's own",
+        "redis-flushed": "no redis of this run's own",
+        "redis-frozen": "no redis of this run's own",
+        "postgres-restarted": "no postgres of this run's own",
+        "connections-used-up": "no postgres of this run's own",
+        "all-at-once": "no redis and postgres of this run's own",
+        "polling-postgres": "no postgres of this run's own",
+    }
+
+
+def test_no_disk_but_its_own_is_filled(tmp_path):
+    given = {"DATABASE_URL": "postgresql://elsewhere"}
+
+    with pytest.raises(NoGrounds, match="not this run's own"):
+        small_disk(tmp_path, SEED, given).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ({}, []),
+        ({"recover_max": 15.1}, ["recovered in 15.1 s, not 15"]),
+        ({"recover_max": None}, ["no recovery was measured"]),
+        ({"accept_p99_ms": 601}, ["accept p99 was 601 ms, not 600"]),
+        ({"accept_p99_ms": None}, ["nothing was accepted during the fault"]),
+        ({"balance_reads": 0}, ["the trial balance was never read"]),
+    ],
+    ids=str,
+)
+def test_what_is_slower_than_allowed_or_not_measured_is_a_fault(told, wanted):
+    scenario = next(one for one in SCENARIOS if one.name == "redis-frozen")
+    within = {"recover_max": 15.0, "accept_p99_ms": 600, "balance_reads": 1}
+
+    found = shortcomings(Row("a fault", "its line", **{**within, **told}), scenario)
+
+    assert list(found) == wanted
 
 
 def test_a_seed_draws_the_same_writes_again():

@@ -20,11 +20,15 @@ from bench.faults.scenarios import (
 
 @dataclass(frozen=True)
 class Scenario:
-    """A name, what it does (its docstring says it), where, and what is then allowed."""
+    """A name, what it does (its docstring says it), where, and what is then allowed.
+
+    `own` are the servers it disturbs, which must not be anyone else's.
+    """
 
     name: str
     run: Callable[[Attack], None]
     grounds: str = "usual"
+    own: tuple[str, ...] = ()
     recover_seconds: float = 15.0
     accept_p99_ms: float | None = None
 
@@ -34,24 +38,30 @@ class Scenario:
         return (self.run.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
+_REDIS, _POSTGRES = ("redis",), ("postgres",)
+
 SCENARIOS = (
     Scenario("workers-killed", workers.killed),
     Scenario("workers-stopped", workers.stopped_gracefully),
     Scenario("worker-frozen", workers.frozen),
-    Scenario("redis-restarted", redis.restarted),
-    Scenario("redis-flushed", redis.flushed),
-    Scenario("redis-frozen", redis.frozen, accept_p99_ms=600),
+    Scenario("redis-restarted", redis.restarted, own=_REDIS),
+    Scenario("redis-flushed", redis.flushed, own=_REDIS),
+    Scenario("redis-frozen", redis.frozen, own=_REDIS, accept_p99_ms=600),
     Scenario("doorbells-doubled", doorbells.doubled),
     Scenario("api-killed", processes.api_killed),
-    Scenario("postgres-restarted", processes.postgres_restarted),
+    Scenario("postgres-restarted", processes.postgres_restarted, own=_POSTGRES),
     Scenario("beats", processes.beats),
-    Scenario("connections-used-up", connections.used_up),
+    Scenario("connections-used-up", connections.used_up, own=_POSTGRES),
     Scenario("connections-ended", connections.ended),
     Scenario("poisoned", poison.poisoned),
     Scenario("clock-back", clocks.stepped_back),
-    Scenario("all-at-once", mayhem.everything),
+    Scenario("all-at-once", mayhem.everything, own=_REDIS + _POSTGRES),
     Scenario("commits-cut", commits.cut, "proxied"),
     Scenario("disk-full", disks.full, "small_disk"),
     Scenario("polling-killed", workers.pollers_killed, "polling"),
-    Scenario("polling-postgres", processes.postgres_restarted, "polling"),
+    Scenario("polling-stopped", workers.pollers_stopped, "polling"),
+    Scenario("polling-api-killed", processes.api_killed, "polling"),
+    Scenario("polling-poisoned", poison.poisoned, "polling"),
+    Scenario("polling-ended", connections.ended, "polling"),
+    Scenario("polling-postgres", processes.postgres_restarted, "polling", _POSTGRES),
 )

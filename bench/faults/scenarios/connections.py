@@ -17,7 +17,6 @@ _OURS = """
 
 def used_up(attack: Attack) -> None:
     """Take every connection there is, the stack's own too."""
-    attack.process("postgres")  # only of a server nobody else uses
     with ExitStack() as held, attack.fault():
         first = _take(attack, held)
         pids = [row[0] for row in first.execute(sa.text(_OURS), {"idle": True})]

@@ -14,8 +14,8 @@ _EVERY_SECONDS = 0.005
 
 def doubled(attack: Attack) -> None:
     """Send the doorbell of every lane again for each write accepted."""
-    if not attack.grounds.stack.redis:
-        raise Impossible("there is no Redis to ring through")
+    if attack.grounds.broker is None:
+        raise Impossible("there is no broker to ring through")
     stop = threading.Event()
     rung: list[int] = []
     thread = threading.Thread(target=_ring, args=(attack, stop, rung), daemon=True)
@@ -30,7 +30,7 @@ def doubled(attack: Attack) -> None:
 
 
 def _ring(attack: Attack, stop: threading.Event, rung: list[int]) -> None:
-    app = Celery("faults", broker=attack.grounds.stack.redis)
+    app = Celery("faults", broker=attack.grounds.broker)
     app.conf.task_queues = celeryconfig.task_queues
     app.conf.broker_transport_options = celeryconfig.PUBLISHER_TRANSPORT
     app.conf.result_backend = None
@@ -43,6 +43,8 @@ def _ring(attack: Attack, stop: threading.Event, rung: list[int]) -> None:
                     f"{_QUEUE}.drain",
                     args=[lane],
                     queue=_QUEUE,
+                    # Its consumer has declared it, as its kind of broker wants.
+                    declare=[],
                     retry=False,
                     ignore_result=True,
                 )

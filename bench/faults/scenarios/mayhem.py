@@ -17,7 +17,7 @@ def everything(attack: Attack) -> None:
         _kill_worker,
         _kill_redis,
         _kill_api,
-        _flush,
+        Attack.flush,
         end_one,
     ]
     with attack.fault():
@@ -43,8 +43,3 @@ def _kill_redis(attack: Attack) -> None:
 
 def _kill_api(attack: Attack) -> None:
     attack.process("web").kill()
-
-
-def _flush(attack: Attack) -> None:
-    with attack.redis() as client:
-        client.flushall()

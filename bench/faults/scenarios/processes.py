@@ -38,8 +38,8 @@ def beats(attack: Attack) -> None:
             held.enter_context(programs.beat(attack, number))
         with attack.fault():
             attack.pause(attack.times(3 * _SLOT_SECONDS, _SLOT_SECONDS))
-        with attack.redis() as redis, attack.recovering():
-            redis.flushall()
+        with attack.recovering():
+            attack.flush()
 
         def ticked() -> bool:
             return bool(attack.books.ask(_TICKS)[0][2])

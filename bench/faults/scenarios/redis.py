@@ -13,8 +13,8 @@ def restarted(attack: Attack) -> None:
 def flushed(attack: Attack) -> None:
     """FLUSHALL."""
     for _ in range(attack.times(5, 2)):
-        with attack.redis() as redis, attack.fault(), attack.recovering():
-            redis.flushall()
+        with attack.fault(), attack.recovering():
+            attack.flush()
         attack.pause(attack.chance.uniform(0, 1.0))
 
 

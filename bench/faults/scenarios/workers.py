@@ -39,9 +39,16 @@ def killed(attack: Attack) -> None:
 
 def pollers_killed(attack: Attack) -> None:
     """SIGKILL the worker that polls."""
-    for _ in range(attack.times(10, 2)):
+    for _ in range(attack.times(50, 2)):
         attack.strike("worker")
-        attack.pause(attack.chance.uniform(0, 1.0))
+        attack.pause(attack.chance.uniform(0, 0.3))
+
+
+def pollers_stopped(attack: Attack) -> None:
+    """SIGTERM the worker that polls, in the middle of its work."""
+    for _ in range(attack.times(30, 2)):
+        attack.strike("worker", signal.SIGTERM)
+        attack.pause(attack.chance.uniform(0, 0.3))
 
 
 def stopped_gracefully(attack: Attack) -> None:

@@ -1,6 +1,7 @@
 """Ids: in the order of time, or derived from what they stand for."""
 
 import os
+import random
 import threading
 import time
 from hashlib import sha256
@@ -10,6 +11,10 @@ from uuid import UUID
 _COUNTER_BITS: Final = 12
 _RANDOM_BITS: Final = 62
 _VARIANT: Final = 0b10 << _RANDOM_BITS
+# Seeded by the system, then without a system call for each id. Ids are no secret: who
+# may see what has one is asked each time.
+_noise = random.Random()  # noqa: S311
+os.register_at_fork(after_in_child=_noise.seed)
 _lock = threading.Lock()
 _last_tick = 0
 
@@ -21,8 +26,8 @@ def uuid7() -> UUID:
         tick = (time.time_ns() << _COUNTER_BITS) // 1_000_000
         _last_tick = tick = max(tick, _last_tick + 1)
     milliseconds, fraction = divmod(tick, 1 << _COUNTER_BITS)
-    random = int.from_bytes(os.urandom(8)) >> (64 - _RANDOM_BITS)
-    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | _VARIANT | random)
+    noise = _noise.getrandbits(_RANDOM_BITS)
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | _VARIANT | noise)
 
 
 def derived_id(*parts: object) -> UUID:

@@ -6,26 +6,31 @@ import secrets
 import string
 import zlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from domain import audit_events
 from domain.apps import applications
 from domain.db import Base
 from domain.errors import Invalid, NotFound
 from domain.ids import uuid7
+from domain.pages import Page, Position, newest_first
+from domain.principals import Principal
 
 SCOPES: Final = (
     "ledger:read",  # balances, statements, the trial balance
     "ledger:spend",  # operations and transfers on any owner of the application
     "ledger:credit",  # CREDIT_ADD and reversals
     "jobs:operate",  # see, and try again, every job of the application
+    "keys:manage",  # create, list and revoke the application's keys
+    "audit:read",  # the application's audit events
+    "abuse:operate",  # the blocklist, of all applications together
 )
 
 _ALPHABET: Final = string.digits + string.ascii_letters
@@ -40,7 +45,7 @@ _LAST_USED_GRAIN: Final = timedelta(minutes=1)
 
 
 class NoSuchKey(NotFound):
-    """There is no such API key."""
+    """There is no such API key, or it is not yours to see."""
 
     code = "no_such_key"
 
@@ -63,6 +68,7 @@ class ApiKey(Base):
     __tablename__ = "api_keys"
 
     id: Mapped[str] = mapped_column(sa.Text, primary_key=True)
+    position: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True))
     name: Mapped[str] = mapped_column(sa.Text)
     application: Mapped[str] = mapped_column(sa.Text)
     principal: Mapped[UUID]
@@ -73,14 +79,18 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
     last_used_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
 
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who is asking, for which application, and what they may do."""
-
-    id: UUID
-    application: str
-    scopes: frozenset[str]
+    def describe(self) -> dict[str, Any]:
+        """Return the key as JSON shows it, which is without its secret."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "application": self.application,
+            "scopes": self.scopes,
+            "created_at": self.created_at.isoformat(),
+            "expires_at": self.expires_at and self.expires_at.isoformat(),
+            "revoked_at": self.revoked_at and self.revoked_at.isoformat(),
+            "last_used_at": self.last_used_at and self.last_used_at.isoformat(),
+        }
 
 
 def create(  # noqa: PLR0913  what is known of a key
@@ -92,11 +102,14 @@ def create(  # noqa: PLR0913  what is known of a key
     name: str = "",
     expires_at: datetime | None = None,
     replaces: str | None = None,
+    actor: UUID | None = None,
+    request_id: str | None = None,
 ) -> tuple[ApiKey, str]:
     """Store a new key; return it with the text that is shown this once.
 
     A key that replaces another keeps its principal, so that writes retried with
-    the new key are still known; the old key works until it is revoked.
+    the new key are still known; the old key works until it is revoked. `actor` is who
+    makes it; the operator's own command is nobody.
     """
     if application not in applications():
         raise UnknownApplication(f"There is no application {application!r}.")
@@ -117,20 +130,82 @@ def create(  # noqa: PLR0913  what is known of a key
         expires_at=expires_at,
     )
     session.add(key)
+    audit_events.record(
+        session,
+        action="key.created",
+        application=application,
+        actor=actor,
+        subject=f"key:{key.id}",
+        details={
+            "scopes": key.scopes,
+            "expires_at": expires_at and expires_at.isoformat(),
+            "replaces": replaces,
+        },
+        request_id=request_id,
+        now=now,
+    )
     session.flush()
     return key, text
 
 
-def revoke(session: Session, key_id: str, *, now: datetime) -> None:
+def revoke(
+    session: Session,
+    key_id: str,
+    *,
+    now: datetime,
+    actor: UUID | None = None,
+    request_id: str | None = None,
+) -> None:
     """Stop a key from being accepted."""
     key = _get(session, key_id)
-    key.revoked_at = key.revoked_at or now
+    if key.revoked_at is not None:
+        return
+    key.revoked_at = now
+    audit_events.record(
+        session,
+        action="key.revoked",
+        application=key.application,
+        actor=actor,
+        subject=f"key:{key.id}",
+        details={},
+        request_id=request_id,
+        now=now,
+    )
     session.flush()
 
 
 def list_keys(session: Session) -> Sequence[ApiKey]:
     """Return every key, oldest first."""
     return session.scalars(sa.select(ApiKey).order_by(ApiKey.created_at)).all()
+
+
+def find(session: Session, key_id: str, *, application: str | None = None) -> ApiKey:
+    """Return one key, of the application if one is named, or raise NoSuchKey."""
+    key = _get(session, key_id)
+    if application not in {None, key.application}:
+        raise _no_such_key(key_id)
+    return key
+
+
+def page(
+    session: Session,
+    *,
+    application: str | None = None,
+    start: Position | None = None,
+    limit: int,
+) -> Page[Any]:
+    """Return keys, newest first, of the application if one is named."""
+    statement = sa.select(ApiKey)
+    if application is not None:
+        statement = statement.where(ApiKey.application == application)
+    return newest_first(
+        session,
+        statement,
+        column=ApiKey.position.expression,
+        key=lambda row: row.ApiKey.position,
+        start=start,
+        limit=limit,
+    )
 
 
 def well_formed(text: str) -> bool:
@@ -155,8 +230,12 @@ def authenticate(session: Session, text: str, *, now: datetime) -> Principal | N
 def _get(session: Session, key_id: str) -> ApiKey:
     key = session.get(ApiKey, key_id)
     if key is None:
-        raise NoSuchKey(f"There is no API key {key_id!r}.")
+        raise _no_such_key(key_id)
     return key
+
+
+def _no_such_key(key_id: str) -> NoSuchKey:
+    return NoSuchKey(f"There is no API key {key_id!r}.")
 
 
 def _new_text() -> tuple[str, str]:

@@ -1,8 +1,19 @@
 """Settings from the environment, validated together before anything starts."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from ipaddress import ip_network
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+OFF: Final = "off"
+_RATE: Final = re.compile(
+    r"[1-9][0-9]{0,11}/([1-9][0-9]{0,3} )?(second|minute|hour|day)s?"
+)
+_ORIGIN: Final = re.compile(
+    r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?"
+)
 
 
 class InvalidSettings(ValueError):
@@ -39,6 +50,41 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def web_address(text: str) -> str:
+    """Return an address that cannot be read or changed on its way, or on this host."""
+    parts = urlsplit(text)
+    loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    if not parts.hostname or parts.scheme not in {"https", "http"}:
+        raise ValueError("must be a web address")
+    if parts.scheme == "http" and not loopback:
+        raise ValueError("must start with https://")
+    return text
+
+
+def _rate(text: str) -> str:
+    if text != OFF and not _RATE.fullmatch(text):
+        raise ValueError(f"must be such as 600/minute or 50/10 second, or {OFF}")
+    return text
+
+
+def _networks(text: str) -> str:
+    for network in text.split(","):
+        try:
+            ip_network(network.strip())
+        except ValueError as error:
+            raise ValueError(f"must be networks such as 10.0.0.0/8: {error}") from None
+    return text
+
+
+def _origins(text: str) -> str:
+    for origin in text.split(","):
+        if not _ORIGIN.fullmatch(origin.strip()):
+            raise ValueError(
+                f"must be exact origins such as https://app.example, not {origin!r}"
+            )
+    return text
+
+
 def _setting(parse: Callable[[str], Any], default: Any, meaning: str) -> Any:
     return field(default=default, metadata={"parse": parse, "meaning": meaning})
 
@@ -46,6 +92,14 @@ def _setting(parse: Callable[[str], Any], default: Any, meaning: str) -> Any:
 _POSTGRES = _url("postgresql", "postgresql+psycopg2", "postgres")
 _REDIS = _url("redis", "rediss")
 _RABBITMQ = _url("amqp", "amqps")
+_SMTP = _url("smtp", "smtps")
+
+# The first means nothing without the second.
+_PAIRS: Final = (
+    ("bot_check_url", "bot_check_secret"),
+    ("oidc_issuer", "oidc_audience"),
+    ("smtp_url", "mail_from"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +123,49 @@ class Settings:
     )
     attempts_max: int = _setting(
         _whole(1, 100), 8, "attempts before a job counts as failed"
+    )
+    token_issuer: str = _setting(
+        str, "peoples-coin", "`iss` of the tokens people get; your address, say"
+    )
+    token_secret: str = _setting(
+        str,
+        "",
+        "what signing keys are made with, beside the database; the same for all",
+    )
+    smtp_url: str = _setting(
+        _SMTP,
+        "",
+        "smtp:// or smtps:// of mail; without it, mail is in the worker's log",
+    )
+    mail_from: str = _setting(str, "", "the sender of mail; required for it")
+    password_reset_url: str = _setting(
+        web_address, "", "your page for a new password; it is given `?token=`"
+    )
+    bot_check_url: str = _setting(
+        web_address, "", "where `captcha` is verified, as reCAPTCHA's `siteverify`"
+    )
+    bot_check_secret: str = _setting(str, "", "your secret there")
+    oidc_issuer: str = _setting(
+        web_address, "", "an OpenID issuer whose people may log in with its tokens"
+    )
+    oidc_audience: str = _setting(str, "", "what its tokens for us name in `aud`")
+    rate_limit_key: str = _setting(
+        _rate, "6000000/minute", "reads, and entries written, of one API key"
+    )
+    rate_limit_person: str = _setting(
+        _rate, "600/minute", "reads, and entries written, of one person"
+    )
+    rate_limit_address: str = _setting(
+        _rate, "1200/minute", "requests of one address that nobody is known to send"
+    )
+    rate_limit_login: str = _setting(
+        _rate, "300/minute", "logins, sign-ups and resets from one address"
+    )
+    trusted_proxies: str = _setting(
+        _networks, "", "networks of proxies that say who calls, with commas"
+    )
+    cors_origins: str = _setting(
+        _origins, "", "origins whose pages may call, with commas"
     )
     log_level: str = _setting(
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level logged"
@@ -98,6 +195,11 @@ class Settings:
                 faults.append(f"{name}: {error}")
         if not values.get("database_url") and "DATABASE_URL" not in str(faults):
             faults.append("DATABASE_URL: is required; `coin up` starts one for you")
+        faults += [
+            f"{other.upper()}: is required with {name.upper()}"
+            for name, other in _PAIRS
+            if values.get(name) and not values.get(other)
+        ]
         if faults:
             raise InvalidSettings("\n".join(faults))
         return cls(**values)

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,8 +13,7 @@ from domain.errors import IdempotencyKeyReused
 from domain.jobs.record import Job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A job as it is submitted.
 
     `payload` is JSON text, kept to the byte; `size` is the work in it, in ledger
@@ -38,8 +36,7 @@ class NewJob:
     trace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """The answer to one submission: accepted now, the first one again, or an error."""
 
     job: NewJob
@@ -68,12 +65,16 @@ _INSERT: Final = sa.text("""
            idempotency, digest, request_id, trace, CAST(payload AS json),
            submitted_at, deadline
     FROM accepted ORDER BY idempotency
-    ON CONFLICT (idempotency) DO NOTHING
+    ON CONFLICT DO NOTHING
 """)
 
 
 def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submission]:
-    """Store the jobs in order; a key seen before yields the job it first made."""
+    """Store the jobs in order; a key seen before yields the job it first made.
+
+    Who does not know whether this was done, as when a connection broke, does it again:
+    the same jobs are stored once.
+    """
     rows = json.dumps([_row(job) for job in jobs], separators=(",", ":"))
     stored_count = session.execute(_INSERT, {"rows": rows}).rowcount  # type: ignore[attr-defined]
     if stored_count == len(jobs):

@@ -1,0 +1,19 @@
+"""Who is asking: an application by its key, or a person by their token."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking, for which application, and what they may do.
+
+    `owner` is the one account a person acts on; an application acts on all of its own.
+    """
+
+    id: UUID
+    application: str
+    scopes: frozenset[str]
+    owner: str | None = None
+    roles: frozenset[str] = frozenset()
+    session: UUID | None = None

@@ -3,13 +3,17 @@
 Imports none of the layers, so that each of them can use it.
 """
 
+import atexit
 import logging
 import logging.config
 import sys
-from typing import Any, Final
+import threading
+from typing import Any, BinaryIO, Final, cast
 
 import orjson
 import structlog
+
+_GULP_SECONDS: Final = 0.05
 
 # Third parties log through the standard library; they get the same shape.
 _SHARED: Final[list[structlog.typing.Processor]] = [
@@ -33,8 +37,41 @@ _QUIET: Final = (
 _TRACEBACKS: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
-def configure(*, level: str = "INFO", style: str = "auto") -> None:
-    """Set up structlog and the standard library's logging alike."""
+class _Gulps:
+    """Standard error, written to at most some times a second.
+
+    A system call for each line, and whoever reads it woken, took a tenth of a request.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        atexit.register(self._write)
+
+    def write(self, line: bytes) -> None:
+        """Keep a line for the next gulp."""
+        self._lines.append(line)
+        if len(self._lines) == 1:
+            timer = threading.Timer(_GULP_SECONDS, self._write)
+            timer.daemon = True
+            timer.start()
+
+    def flush(self) -> None:
+        """Wait for the gulp: structlog asks after every line."""
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        sys.stderr.buffer.write(b"".join(lines))
+        sys.stderr.buffer.flush()
+
+
+def configure(
+    *, level: str = "INFO", style: str = "auto", gather: bool = False
+) -> None:
+    """Set up structlog and the standard library's logging alike.
+
+    `gather`: a process of many events writes their lines in gulps, and loses the last
+    one if it is killed.
+    """
     console = style == "console" or (style == "auto" and sys.stderr.isatty())
     structlog.configure(
         processors=[*_SHARED, *_ending(console=console)],
@@ -44,7 +81,9 @@ def configure(*, level: str = "INFO", style: str = "auto") -> None:
         logger_factory=(
             structlog.PrintLoggerFactory(sys.stderr)
             if console
-            else structlog.BytesLoggerFactory(sys.stderr.buffer)
+            else structlog.BytesLoggerFactory(
+                cast("BinaryIO", _Gulps()) if gather else sys.stderr.buffer
+            )
         ),
         cache_logger_on_first_use=True,
     )

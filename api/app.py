@@ -11,14 +11,35 @@ from falcon.responders import create_default_options
 from falcon.routing import CompiledRouter
 
 import tasks
-from api import content, errors, jobs, ledger, problems, status
+from api import (
+    audit,
+    blocks,
+    content,
+    errors,
+    jobs,
+    keys,
+    ledger,
+    people,
+    problems,
+    status,
+    wallets,
+)
+from api.addresses import Addresses
 from api.authentication import ApiKeys
+from api.blocklist import Blocklist
+from api.cors import Cors
+from api.guesses import Guesses
 from api.intake import Doorbell, Intake
+from api.limits import Limits
 from api.metrics import Metrics
 from api.middleware import Principals, RequestIdentity
+from api.security import SecurityHeaders
+from api.shared import Shared
+from api.signatures import Signatures
 from api.submissions import Submissions
+from api.tokens import AccessTokens
 from api.waiters import Waiters
-from domain.db import create_engine, session_factory
+from domain.db import create_engine, create_store_engine, session_factory
 from domain.settings import Settings
 
 
@@ -44,7 +65,7 @@ class _Router(CompiledRouter):
 
 def start() -> None:
     """Set up logs and refuse to serve a database whose operations differ."""
-    tasks.start()
+    tasks.start(gather_logs=True)
 
 
 def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
@@ -53,19 +74,32 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
     engine = create_engine(settings)
     sessions = session_factory(engine)
     doorbell = Doorbell(tasks.ring)
-    # A connection of its own: however many read, writes are stored.
-    store = session_factory(create_engine(settings, pool_size=1))
+    store = session_factory(create_store_engine(settings))
     intake = Intake(store, doorbell, settings.intake_limit)
     waiters = Waiters(engine, sessions)
     deadline = settings.deadline_seconds
     submissions = Submissions(intake, waiters, sessions, deadline_seconds=deadline)
-    writes = ledger.Writes(submissions, lanes=settings.ledger_lanes)
+    signatures = Signatures(sessions)
+    writes = ledger.Writes(submissions, signatures, lanes=settings.ledger_lanes)
     broker = partial(
         status.describe_broker, tasks.ping, configured=bool(settings.broker_url)
     )
+    tokens = AccessTokens(
+        sessions, issuer=settings.token_issuer, secret=settings.token_secret
+    )
+
+    addresses = Addresses(settings.trusted_proxies)
+    blocklist = Blocklist(sessions)
+    shared = Shared(settings.redis_url)
 
     app: falcon.App[Any, Any] = falcon.App(
-        middleware=[RequestIdentity(), Principals(ApiKeys(sessions))],
+        middleware=[
+            RequestIdentity(),
+            SecurityHeaders(addresses),
+            *([Cors(settings.cors_origins)] if settings.cors_origins else []),
+            Principals(ApiKeys(sessions), tokens),
+            Limits(settings, addresses, blocklist, shared),
+        ],
         router=_Router(),
     )
     app.req_options.strip_url_path_trailing_slash = True
@@ -82,20 +116,20 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
         "/jobs/{job_id:uuid}/retry",
         jobs.JobRetry(sessions, doorbell, deadline_seconds=deadline),
     )
-    app.add_route("/ledger", ledger.Operations(writes))
-    app.add_route("/ledger/operations", ledger.OperationList())
-    app.add_route("/ledger/batches", ledger.Batches(writes))
-    app.add_route("/ledger/trial-balance", ledger.TrialBalances(sessions))
-    app.add_route("/ledger/transfers", ledger.Transfers(writes))
-    app.add_route("/ledger/transfers/{transfer_id:uuid}", ledger.TransferItem(sessions))
-    app.add_route(
-        "/ledger/transfers/{transfer_id:uuid}/reversal",
-        ledger.Reversals(writes, sessions),
+    ledger.add_routes(app, writes, sessions)
+    people.add_routes(
+        app,
+        settings,
+        sessions,
+        tokens=tokens,
+        intake=intake,
+        watch=Guesses(shared),
     )
-    app.add_route("/ledger/{owner_id}", ledger.Balances(sessions))
-    app.add_route("/ledger/{owner_id}/entries", ledger.Entries(sessions))
-    app.add_route("/balance/{owner_id}", ledger.Balances(sessions))
     app.add_route("/content", content.Contents(writes))
     app.add_route("/content/{content_id:uuid}", content.ContentItem(sessions))
     app.add_route("/content/{content_id:uuid}/access", content.Accesses(writes))
+    audit.add_routes(app, sessions)
+    keys.add_routes(app, sessions)
+    wallets.add_routes(app, sessions, signatures)
+    blocks.add_routes(app, sessions, blocklist)
     return app

@@ -33,7 +33,8 @@ def owner_name(value: str) -> None:
         raise ValidationError("This word is reserved; choose another.")
 
 
-def _printable(value: str) -> None:
+def printable(value: str) -> None:
+    """Refuse control characters."""
     if not PRINTABLE.fullmatch(value):
         raise ValidationError("No control characters.")
 
@@ -54,7 +55,8 @@ def _list(value: Any) -> None:
         raise ValidationError("A list.")
 
 
-def _truth_value(value: Any) -> None:
+def truth_value(value: Any) -> None:
+    """Refuse what is neither true nor false."""
     # The library's own takes 1 for true.
     if not isinstance(value, bool):
         raise ValidationError("true or false.")
@@ -66,7 +68,7 @@ def _owner(**options: Any) -> fields.String:
 
 def _nonce(*, required: bool) -> fields.String:
     length = validate.Length(1, NONCE_LENGTH_MAX)
-    return fields.String(required=required, validate=[length, _printable])
+    return fields.String(required=required, validate=[length, printable])
 
 
 def _whole(**options: Any) -> fields.Integer:
@@ -122,7 +124,7 @@ class ReversalBody(_Body):
 
     nonce = _nonce(required=False)
     reason = fields.String(
-        required=True, validate=[validate.Length(1, REASON_LENGTH_MAX), _printable]
+        required=True, validate=[validate.Length(1, REASON_LENGTH_MAX), printable]
     )
 
 
@@ -131,7 +133,7 @@ class ContentBody(_Body):
 
     owner_id = _owner()
     nonce = _nonce(required=False)
-    title = fields.String(validate=[validate.Length(1, TITLE_LENGTH_MAX), _printable])
+    title = fields.String(validate=[validate.Length(1, TITLE_LENGTH_MAX), printable])
 
 
 class AccessBody(_Body):
@@ -155,7 +157,7 @@ class BatchBody(_Body):
     """POST /ledger/batches as JSON; its entries are read one by one."""
 
     entries = fields.Raw(required=True, validate=_list)
-    atomic = fields.Raw(validate=_truth_value, load_default=False)
+    atomic = fields.Raw(validate=truth_value, load_default=False)
 
 
 __all__ = [
@@ -171,4 +173,6 @@ __all__ = [
     "TransferBody",
     "entry_schema",
     "owner_name",
+    "printable",
+    "truth_value",
 ]

@@ -10,15 +10,14 @@ from api import media
 from api.bodies import AccessBody, ContentBody
 from api.errors import Problem
 from api.ledger import Writes
-from api.middleware import require
+from api.permissions import principal_of
 from domain import content
 
 APPLICATION: Final = "content"
-_SPEND: Final = "ledger:spend"
 
 
-def _require_application(req: falcon.Request, scope: str) -> None:
-    if require(req, scope).application != APPLICATION:
+def _require_application(req: falcon.Request) -> None:
+    if principal_of(req).application != APPLICATION:
         raise Problem(
             403, "wrong_application", f"This needs a key of application {APPLICATION}."
         )
@@ -33,13 +32,14 @@ class Contents:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept new content, paid for by its owner."""
-        _require_application(req, _SPEND)
+        _require_application(req)
         body = media.load(self._schema, media.read_json(req))
         self._writes.accept(
             req,
             resp,
             kind=content.CREATE_CONTENT,
             owner=body["owner_id"],
+            takes=True,
             payload=body,
         )
 
@@ -54,7 +54,7 @@ class ContentItem:
         self, req: falcon.Request, resp: falcon.Response, content_id: UUID
     ) -> None:
         """Show one piece of content."""
-        _require_application(req, "ledger:read")
+        _require_application(req)
         with self._sessions() as session:
             found = content.find(session, content_id, application=APPLICATION)
         media.show(req, resp, found.describe())
@@ -71,12 +71,13 @@ class Accesses:
         self, req: falcon.Request, resp: falcon.Response, content_id: UUID
     ) -> None:
         """Accept that an owner has read a piece of content."""
-        _require_application(req, _SPEND)
+        _require_application(req)
         body = media.load(self._schema, media.read_json(req))
         self._writes.accept(
             req,
             resp,
             kind=content.ACCESS_CONTENT,
             owner=body["owner_id"],
+            takes=False,
             payload={**body, "content_id": str(content_id)},
         )

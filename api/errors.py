@@ -20,6 +20,9 @@ DATABASE_AWAY: Final = (OperationalError, InterfaceError, InternalError, PoolTim
 
 PROBLEM_JSON: Final = "application/problem+json"
 
+# The challenge to people (RFC 6750 §3); what is wrong comes after it.
+BEARER: Final = 'Bearer realm="peoples-coin"'
+
 STATUS_OF_KIND: Final[Mapping[str, int]] = {
     "not_found": 404,
     "forbidden": 403,
@@ -43,6 +46,7 @@ _CODE_OF_STATUS: Final[Mapping[int, str]] = {
     413: "body_too_large",
     415: "unsupported_media_type",
     422: "invalid",
+    429: "rate_limited",
     500: "internal_error",
     503: "unavailable",
 }

@@ -5,11 +5,13 @@ what arrives during a flush is the next one.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.errors import DATABASE_AWAY, unavailable
@@ -24,17 +26,21 @@ FLUSH_BYTES_MAX: Final = 8 * 1024 * 1024
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 # Longer than any statement may take; the outcome is then unknown, and a retry safe.
 _STORED_SECONDS: Final = 40.0
+# A lane rung for a moment ago is mostly still at work, and will look again by itself.
+RUNG_SECONDS: Final = 0.02
 
 
 class _Slot:
-    """One submission and the request that waits for it."""
+    """One submission; the lock is held until it is stored or refused."""
 
-    __slots__ = ("bytes", "done", "error", "job", "submission")
+    __slots__ = ("bytes", "error", "job", "pending", "submission")
 
     def __init__(self, job: NewJob, size: int) -> None:
         self.job = job
         self.bytes = size
-        self.done = threading.Event()
+        # Four times lighter than an Event, made for each request.
+        self.pending = threading.Lock()
+        self.pending.acquire()
         self.submission: Submission | None = None
         self.error: Exception | None = None
 
@@ -53,7 +59,8 @@ class Intake:
         self._limit = limit
         self._waiting: deque[_Slot] = deque()
         self._bytes = 0
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.Lock())
+        self._idle = False
         self._flusher: threading.Thread | None = None
 
     def submit(self, job: NewJob, size: int) -> Submission:
@@ -72,8 +79,10 @@ class Intake:
                     target=self._flush_forever, daemon=True
                 )
                 self._flusher.start()
-            self._changed.notify()
-        if not slot.done.wait(_STORED_SECONDS):
+            if self._idle:
+                self._idle = False
+                self._changed.notify()
+        if not slot.pending.acquire(timeout=_STORED_SECONDS):
             raise unavailable(
                 "not_yet_stored", "Whether this was stored is not known; send it again."
             )
@@ -89,6 +98,7 @@ class Intake:
     def _take(self) -> list[_Slot]:
         with self._changed:
             while not self._waiting:
+                self._idle = True
                 self._changed.wait()
             slots: list[_Slot] = []
             room = FLUSH_BYTES_MAX
@@ -101,17 +111,29 @@ class Intake:
 
     def _flush(self, slots: Sequence[_Slot]) -> None:
         try:
-            with self._sessions.begin() as session:
-                submissions = jobs.submit(session, [slot.job for slot in slots])
+            submissions = self._store([slot.job for slot in slots])
         except Exception as error:  # noqa: BLE001  each waiting request answers it
             self._part(slots, error)
             return
         intake_jobs.observe(len(slots))
         for slot, submission in zip(slots, submissions, strict=True):
             slot.submission = submission
-            slot.done.set()
+            slot.pending.release()
         for queue, lane in {(slot.job.queue, slot.job.lane) for slot in slots}:
             self._ring(queue, lane)
+
+    def _store(self, new: Sequence[NewJob]) -> list[Submission]:
+        try:
+            return self._store_once(new)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        # The server was restarted, or cut us off; what it has stored, it knows again.
+        return self._store_once(new)
+
+    def _store_once(self, new: Sequence[NewJob]) -> list[Submission]:
+        with self._sessions.begin() as session:
+            return jobs.submit(session, new)
 
     def _part(self, slots: Sequence[_Slot], error: Exception) -> None:
         """Let a job the database refuses fail alone, not with its neighbours."""
@@ -119,7 +141,7 @@ class Intake:
         if len(slots) == 1 or isinstance(error, DATABASE_AWAY):
             for slot in slots:
                 slot.error = error
-                slot.done.set()
+                slot.pending.release()
             return
         _log.warning("flush_parted", jobs=len(slots), error=repr(error))
         for slot in slots:
@@ -149,10 +171,15 @@ class Doorbell:
             with self._changed:
                 while not self._due:
                     self._changed.wait()
-                queue, lane = self._due.pop()
-            try:
-                rung = self._ring(queue, lane)
-            except Exception:  # noqa: BLE001  the reconciler finds what is not rung for
-                _log.exception("doorbell_broken", queue=queue, lane=lane)
-                rung = False
-            doorbells.labels("rung" if rung else "failed").inc()
+                due, self._due = self._due, set()
+            for queue, lane in due:
+                self._ring_once(queue, lane)
+            time.sleep(RUNG_SECONDS)
+
+    def _ring_once(self, queue: str, lane: int) -> None:
+        try:
+            rung = self._ring(queue, lane)
+        except Exception:  # noqa: BLE001  the reconciler finds what is not rung for
+            _log.exception("doorbell_broken", queue=queue, lane=lane)
+            rung = False
+        doorbells.labels("rung" if rung else "failed").inc()

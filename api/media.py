@@ -5,17 +5,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import falcon
 import orjson
 from marshmallow import Schema, ValidationError
 
+from api.arrival import BODY_BYTES_MAX
 from api.errors import FAULTS_MAX, Problem, Unprocessable
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
+FORM: Final = "application/x-www-form-urlencoded"
 
-BODY_BYTES_MAX: Final = 5 * 1024 * 1024
 DEPTH_MAX: Final = 16
 FIELDS_MAX: Final = 100
 INTEGER_MAX: Final = 2**53
@@ -25,6 +27,27 @@ def read_json(req: falcon.Request) -> Any:
     """Return the body as JSON, or answer 400, 408, 413 or 415."""
     require_media(req, JSON)
     return parse(read_body(req))
+
+
+def read_form(req: falcon.Request) -> dict[str, str]:
+    """Return a form's fields, or answer 400, 408, 413 or 415."""
+    require_media(req, FORM)
+    try:
+        pairs = parse_qsl(
+            read_body(req).decode(),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=FIELDS_MAX,
+        )
+    except ValueError:
+        raise Problem(
+            400, "malformed_form", "Send fields as name=value&name=value, in UTF-8."
+        ) from None
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Problem(400, "duplicate_name", "A field is there twice; keep one.")
+    return found
 
 
 def require_media(req: falcon.Request, *accepted: str) -> str:
@@ -42,7 +65,14 @@ def require_media(req: falcon.Request, *accepted: str) -> str:
 
 
 def read_body(req: falcon.Request) -> bytes:
-    """Return the raw body, or answer 413 when it is larger than allowed."""
+    """Return the raw body; answer 413 when it is too large, 415 when compressed."""
+    if req.env.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise Problem(
+            415,
+            "unsupported_content_encoding",
+            "Send the body as it is, without Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
     if (req.content_length or 0) > BODY_BYTES_MAX:
         raise _too_large()
     if req.content_length is None:
@@ -53,6 +83,8 @@ def read_body(req: falcon.Request) -> bytes:
             raise Problem(400, "body_cut_short", "The body ended before its length.")
     if len(body) > BODY_BYTES_MAX:
         raise _too_large()
+    # As it came, for whoever holds a signature against it.
+    req.context.body = body
     return body
 
 
@@ -191,10 +223,27 @@ def exact(value: Any) -> bool:
 def show(req: falcon.Request, resp: falcon.Response, media: Any) -> None:
     """Answer one item with a strong ETag, or 304 when the caller has it already."""
     body = orjson.dumps(media)
-    tag = sha256(body).hexdigest()[:32]
-    resp.etag = tag
+    resp.etag = tag = _tag(body)
     if req.method in {"GET", "HEAD"} and {"*", tag} & set(req.if_none_match or ()):
         resp.status = falcon.HTTP_304
         return
     resp.content_type = JSON
     resp.data = body
+
+
+def require_match(req: falcon.Request, media: Any) -> None:
+    """Answer 428 or 412 unless the caller has seen the item as it is now."""
+    given = req.if_match
+    if not given:
+        raise Problem(
+            428, "precondition_required", "Send If-Match with the ETag you have."
+        )
+    strong = {tag for tag in given if not getattr(tag, "is_weak", False)}
+    if not {"*", _tag(orjson.dumps(media))} & strong:
+        raise Problem(
+            412, "precondition_failed", "It has changed since; get it again first."
+        )
+
+
+def _tag(body: bytes) -> str:
+    return sha256(body).hexdigest()[:32]

@@ -7,10 +7,11 @@ from typing import Any, Final, Protocol
 import falcon
 import structlog
 
-from api.errors import Problem
-from api.metrics import requests_seconds
+from api import permissions
+from api.errors import BEARER, Problem
+from api.metrics import observe_request
 from domain.ids import uuid7
-from domain.keys import Principal
+from domain.principals import Principal
 
 _log = structlog.get_logger()
 
@@ -24,10 +25,10 @@ _NO_ROUTE: Final = "(none)"
 
 
 class Authenticate(Protocol):
-    """Says whose key this is, None when it is nobody's."""
+    """Says whose credential this is, None when it is nobody's."""
 
     def __call__(self, text: str) -> Principal | None:
-        """Look the key up."""
+        """Look it up."""
 
 
 class RequestIdentity:
@@ -56,7 +57,6 @@ class RequestIdentity:
         resp.set_header("X-Request-ID", req.context.request_id)
         if req.context.trace:
             resp.set_header("traceparent", req.context.trace)
-        resp.set_header("X-Content-Type-Options", "nosniff")
         if resp.get_header("Cache-Control") is None:
             resp.set_header("Cache-Control", "no-store")
         seconds = time.perf_counter() - req.context.began
@@ -64,22 +64,22 @@ class RequestIdentity:
         # A caller may make up any number of methods; each would be kept for good.
         known = req.method in falcon.COMBINED_METHODS
         method = req.method if known else _OTHER_METHOD
-        requests_seconds.labels(method, route, resp.status_code).observe(seconds)
+        observe_request(method, route, resp.status_code, seconds)
         _log.info(
             "request",
             method=req.method,
-            # Encoded, or a line break in it would write a line of the caller's own.
-            path=falcon.uri.encode(req.path),
+            path=_in_one_line(req.path),
             status=resp.status_code,
             ms=round(seconds * 1000, 1),
         )
 
 
 class Principals:
-    """Finds out who asks; every resource needs to know unless it says `public`."""
+    """Finds out who asks, and whether they may (`api/permissions.py`)."""
 
-    def __init__(self, authenticate: Authenticate) -> None:
-        self._authenticate = authenticate
+    def __init__(self, keys: Authenticate, tokens: Authenticate | None = None) -> None:
+        self._keys = keys
+        self._tokens = tokens
 
     def process_resource(
         self,
@@ -88,19 +88,64 @@ class Principals:
         resource: object,
         _params: dict[str, Any],
     ) -> None:
-        """Answer 401 unless a known key came with the request."""
-        if getattr(resource, "public", False) or not _answers(resource, req.method):
+        """Answer 401 unless a known caller sent it, 403 unless they may."""
+        rule = permissions.rule_of(req)
+        if rule.open or not _answers(resource, req.method):
             return
-        text = req.get_header("X-API-Key") or req.get_header("x-token")
-        if not text:
-            raise _unauthenticated("Send an API key in the header X-API-Key.")
-        principal = self._authenticate(text)
+        permissions.enforce(req, rule, self._principal(req))
+
+    def _principal(self, req: falcon.Request) -> Principal:
+        key = req.get_header("X-API-Key") or req.get_header("x-token")
+        token = bearer_token(req)
+        if key and token is not None:
+            raise Problem(
+                400, "two_credentials", "Send an API key or a token, not both."
+            )
+        if key:
+            return self._of_key(key)
+        if token is None:
+            raise _unauthenticated(
+                "Send an API key in the header X-API-Key, or a person's access token "
+                "as Authorization: Bearer."
+            )
+        principal = self._tokens(token) if self._tokens else None
+        if principal is None:
+            raise invalid_token()
+        return principal
+
+    def _of_key(self, text: str) -> Principal:
+        principal = self._keys(text)
         if principal is None:
             raise _unauthenticated(
                 "This API key is unknown, expired or revoked; ask its application's "
                 "operator for another."
             )
-        req.context.principal = principal
+        return principal
+
+
+def bearer_token(req: falcon.Request) -> str | None:
+    """Return the token of `Authorization: Bearer` (RFC 6750 §2.1)."""
+    authorization = req.env.get("HTTP_AUTHORIZATION")
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def invalid_token() -> Problem:
+    """Return the 401 that tells a client to refresh (RFC 6750 §3.1)."""
+    return Problem(
+        401,
+        "invalid_token",
+        "This access token is unknown or out of date, or its session has ended: "
+        "refresh it, or log in again.",
+        headers={"WWW-Authenticate": f'{BEARER}, error="invalid_token"'},
+    )
+
+
+def _in_one_line(path: str) -> str:
+    """Encode a path with, say, a line break: it would write a line of the caller's."""
+    return path if path.isprintable() else falcon.uri.encode(path)
 
 
 def _answers(resource: object, method: str) -> bool:
@@ -114,18 +159,8 @@ def _unauthenticated(detail: str) -> Problem:
         401,
         "unauthenticated",
         detail,
-        headers={"WWW-Authenticate": 'ApiKey realm="peoples-coin", header="X-API-Key"'},
+        headers={
+            "WWW-Authenticate": 'ApiKey realm="peoples-coin", header="X-API-Key", '
+            + BEARER
+        },
     )
-
-
-def require(req: falcon.Request, scope: str) -> Principal:
-    """Return who asks, or answer 403 when their key lacks the scope."""
-    principal: Principal = req.context.principal
-    if scope not in principal.scopes:
-        raise Problem(
-            403,
-            "missing_scope",
-            f"This needs a key with the scope {scope}.",
-            scope=scope,
-        )
-    return principal

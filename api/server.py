@@ -8,6 +8,8 @@ library: nothing here may import the API itself.
 
 import gc
 import os
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
 from gunicorn import glogging
@@ -15,21 +17,35 @@ from gunicorn import glogging
 from logconfig import configure
 
 if TYPE_CHECKING:
-    from api.worker import Wsgi
+    from api.connection import Wsgi
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-# One gevent process holds hundreds of waiting requests at the price of one thread,
-# and the more requests share a flush, the cheaper each (docs/decisions/0005).
+# A gevent process holds hundreds of waiting requests at the price of one thread
+# (docs/decisions/0005). Two, for one alone cannot use two cores, and should one die,
+# the other answers (docs/decisions/0009).
 worker_class = "api.worker.Worker"
-# The strict parser, whether or not the fast, more lenient one is installed.
-http_parser = "python"
-workers = 1
+workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
 worker_connections = 2_000
-keepalive = 30
 timeout = 60
 graceful_timeout = 30
 # It would be a file in the home directory, shared by every gunicorn of the account.
 control_socket_disable = True
+
+# Where the processes keep their figures, so that each can tell those of all.
+_figures: Final = mkdtemp(prefix="coin-figures-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _figures
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Forget what a process had in hand when it ended; what it counted stays."""
+    from prometheus_client import multiprocess  # noqa: PLC0415  reads the variable
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    """Leave no figures behind."""
+    rmtree(_figures, ignore_errors=True)
 
 
 class Log(glogging.Logger):  # type: ignore[misc]
@@ -58,7 +74,7 @@ def application() -> "Wsgi":
     from psycopg2 import extensions  # noqa: PLC0415
 
     from api.app import create_app, start  # noqa: PLC0415
-    from api.worker import impatient, wait  # noqa: PLC0415
+    from api.worker import wait  # noqa: PLC0415
 
     extensions.set_wait_callback(wait)
     start()
@@ -67,4 +83,4 @@ def application() -> "Wsgi":
     # took a tenth of every request.
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
-    return impatient(app)
+    return app

@@ -28,8 +28,6 @@ _CANARY_AGE_MAX: Final = timedelta(seconds=15)
 class Health:
     """GET /health."""
 
-    public = True
-
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Say that the process answers; nothing else is asked."""
         resp.media = {"status": "ok"}
@@ -37,8 +35,6 @@ class Health:
 
 class Ready:
     """GET /status/ready."""
-
-    public = True
 
     def __init__(
         self, sessions: sessionmaker[Session], broker: Callable[[], str]

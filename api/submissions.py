@@ -1,10 +1,9 @@
 """From a valid request to a stored job, once per idempotency key."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import falcon
@@ -20,7 +19,7 @@ from api.prefer import Preferences
 from api.waiters import Waiters
 from domain.ids import derived_id, uuid7
 from domain.jobs import FINAL, Job, NewJob
-from domain.keys import Principal
+from domain.principals import Principal
 
 _log = structlog.get_logger()
 
@@ -29,8 +28,7 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED: Final = re.compile(r"\\(.)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(NamedTuple):
     """What a resource asks to be done."""
 
     kind: str

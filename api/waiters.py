@@ -81,8 +81,17 @@ class Waiters:
             try:
                 self._listen_on_one_connection()
             except Exception as error:  # noqa: BLE001  without it nobody is woken
+                if self._ended():
+                    return
                 _log.warning("listener_disturbed", error=repr(error))
                 time.sleep(_AWAY_SECONDS)
+
+    def _ended(self) -> bool:
+        """Return whether nobody waits; whoever comes next starts another listener."""
+        with self._lock:
+            if not self._waiting:
+                self._listener = None
+            return self._listener is None
 
     def _listen_on_one_connection(self) -> None:
         isolated = self._engine.execution_options(isolation_level="AUTOCOMMIT")

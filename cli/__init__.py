@@ -2,7 +2,17 @@
 
 import click
 
-from cli import doctor, imports, keys, migrate, operations, up, worker
+from cli import (
+    doctor,
+    imports,
+    keys,
+    migrate,
+    operations,
+    people,
+    tokens,
+    up,
+    worker,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,6 +25,8 @@ for command in (
     up.up,
     migrate.migrate,
     keys.keys,
+    people.people,
+    tokens.tokens,
     doctor.doctor,
     imports.import_file,
     operations.operations,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from kombu.connection import Connection
+from kombu.pidbox import Mailbox
 from redis import RedisError
 
 from cli.findings import Finding, fail, ok, warn
@@ -84,19 +85,24 @@ def _rabbitmq(url: str) -> Finding:
 
 
 def _workers(broker_url: str) -> Finding:
-    import tasks  # noqa: PLC0415  reads the environment, complete only now
+    import celeryconfig  # noqa: PLC0415  reads the environment, complete only now
 
-    with tasks.app.connection_for_read(broker_url) as connection:
-        # One reply will do: in a large fleet each further one costs the broker memory.
-        inspect = tasks.app.control.inspect(
-            connection=connection, timeout=_PING_SECONDS, limit=1
-        )
+    connection = Connection(  # type: ignore[no-untyped-call]
+        broker_url, transport_options=celeryconfig.WORKER_TRANSPORT
+    )
+    # Celery's own, but over this connection: its would be the one of the environment,
+    # and without any a RabbitMQ that happens to run on this host.
+    workers = Mailbox(  # type: ignore[no-untyped-call]
+        "celery", type="fanout", accept=["json"], queue_exclusive=True
+    )(connection)
+    with connection:
         try:
-            answers = inspect.ping()
+            # One will do: in a large fleet each further reply costs the broker memory.
+            answers = workers.multi_call("ping", timeout=_PING_SECONDS, limit=1)
         except (OSError, *connection.connection_errors):
-            answers = None
+            answers = []
     if answers:
-        return ok(f"worker {next(iter(answers))} answers")
+        return ok(f"worker {next(iter(answers[0]))} answers")
     return warn(
         "no worker answers: writes are stored and wait", "coin up, or coin worker"
     )

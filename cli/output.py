@@ -45,13 +45,15 @@ class Output:
 
     def _write(self) -> None:
         # A pipe that polls writable takes PIPE_BUF bytes without blocking.
-        line = self._lines.popleft()
+        data = self._lines.popleft()
+        while self._lines and len(data) + len(self._lines[0]) <= select.PIPE_BUF:
+            data += self._lines.popleft()
         try:
-            written = os.write(self.descriptor, line[: select.PIPE_BUF])
+            written = os.write(self.descriptor, data[: select.PIPE_BUF])
         except OSError:  # whoever listened is gone; the stack lives on
             self._open = False
             return
-        if rest := line[written:]:
+        if rest := data[written:]:
             self._lines.appendleft(rest)
 
     def _prefix(self, role: str) -> bytes:

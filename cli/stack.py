@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from cli.database import ROOT
 from cli.processes import LOOPBACK, Program, free_port
-from cli.worker import celery, celery_worker
+from cli.worker import celery_worker, tasks_command
 from domain.settings import Settings
 
 # Nothing new comes in, then nothing new is announced, then work in hand is done;
@@ -16,6 +16,8 @@ from domain.settings import Settings
 STOP_ORDER: Final = ("web", "flower", "beat", "worker", "redis", "postgres")
 _FLOWER_PORT: Final = 5555
 _WORKER_GRACE_SECONDS: Final = 30
+# Where both want the processor, accepting comes before applying: that may wait.
+_WORKER_NICE: Final = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,29 +40,36 @@ class Stack:
         )
         if not self.settings.broker_url:
             poll = [sys.executable, "-m", "cli", "worker", "--poll"]
-            return [web, self._program("worker", poll, grace=_WORKER_GRACE_SECONDS)]
+            return [web, self._worker(poll)]
         worker = celery_worker(events=self.flower_port is not None)
         schedule = str(self.data.resolve() / "beat-schedule")
         # No pid file: one left by a killed run would keep beat from starting.
-        beat = celery("beat", "--schedule", schedule, "--pidfile=")
+        beat = tasks_command("beat", "--schedule", schedule, "--pidfile=")
         return [
             web,
-            self._program("worker", worker, grace=_WORKER_GRACE_SECONDS),
+            self._worker(worker),
             self._program("beat", beat),
         ]
 
     def flower(self) -> Program:
         """Return Flower; it asks who works once, so workers should be up by then."""
-        address = (f"--address={LOOPBACK}", f"--port={self.flower_port}")
-        return self._program("flower", celery("flower", *address, "--logging=warning"))
+        command = [
+            *(sys.executable, "-m", "celery", "-A", "tasks", "--quiet", "flower"),
+            *(f"--address={LOOPBACK}", f"--port={self.flower_port}"),
+            "--logging=warning",
+        ]
+        return self._program("flower", command)
 
-    def _program(self, role: str, command: list[str], grace: float = 15.0) -> Program:
+    def _worker(self, command: list[str]) -> Program:
+        return replace(
+            self._program("worker", command),
+            grace_seconds=_WORKER_GRACE_SECONDS,
+            nice=_WORKER_NICE,
+        )
+
+    def _program(self, role: str, command: list[str]) -> Program:
         return Program(
-            role=role,
-            command=command,
-            folder=ROOT,
-            environment=self.environment,
-            grace_seconds=grace,
+            role=role, command=command, folder=ROOT, environment=self.environment
         )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from cli import database
 from cli.endpoints import write_private
 from domain import keys
+from domain.principals import Principal
 from domain.settings import Settings
 
 APPLICATIONS: Final = ("commons", "content")
@@ -67,7 +68,7 @@ def _valid_or_new(
     return fresh
 
 
-def _serves(principal: keys.Principal | None, application: str) -> bool:
+def _serves(principal: Principal | None, application: str) -> bool:
     return (
         principal is not None
         and principal.application == application

@@ -40,14 +40,12 @@ def worker(*, poll: bool, concurrency: int, data: Path) -> None:
 def celery_worker(*, concurrency: int = CONCURRENCY, events: bool = False) -> list[str]:
     """Return the command of a Celery worker; unless told, it serves every queue."""
     return [
-        *celery("worker"),
+        *tasks_command("worker"),
         "--concurrency",
         str(concurrency),
         # Neither is needed, and each floods a broker of many workers with messages.
         "--without-mingle",
         "--without-gossip",
-        "--hostname",
-        "worker@%h",
         *(["--task-events"] if events else []),
     ]
 
@@ -65,7 +63,6 @@ def _poll() -> None:
     tasks.poll(stop)
 
 
-def celery(*arguments: str) -> list[str]:
-    """Return a Celery command of this environment's own Python."""
-    # Quiet means without banners; events are logged all the same.
-    return [sys.executable, "-m", "celery", "-A", "tasks", "--quiet", *arguments]
+def tasks_command(*arguments: str) -> list[str]:
+    """Return a command of Celery's for this environment's own Python."""
+    return [sys.executable, "-m", "tasks", *arguments]

@@ -61,10 +61,12 @@ app.conf.beat_schedule = {
 }
 
 
-def start() -> None:
+def start(*, gather_logs: bool = False) -> None:
     """Set up logs and refuse to run on a database whose operations differ."""
     settings = Settings.from_environ(os.environ)
-    logconfig.configure(level=settings.log_level, style=settings.log_format)
+    logconfig.configure(
+        level=settings.log_level, style=settings.log_format, gather=gather_logs
+    )
     engine = create_engine(settings)
     with session_factory(engine).begin() as session:
         require_agreement(session)

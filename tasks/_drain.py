@@ -57,7 +57,6 @@ def sessions() -> sessionmaker[Session]:
 
 def drain(queue: str, lane: int) -> None:
     """Apply the lane's due jobs in order until none is left or the turn is over."""
-    _doorbell.answer(queue, lane)
     stop = time.monotonic() + TURN_SECONDS
     disturbances = 0
     while time.monotonic() < stop:
@@ -68,8 +67,10 @@ def drain(queue: str, lane: int) -> None:
             disturbances += 1
             _log.warning("batch_disturbed", queue=queue, lane=lane, error=repr(error))
             if disturbances == _DISTURBANCES_MAX:
+                _doorbell.answer(queue, lane)
                 return
             time.sleep(random.uniform(0, _DISTURBED_SECONDS))  # noqa: S311  jitter
+    _doorbell.answer(queue, lane)
     _doorbell.ring(queue, lane)
 
 
@@ -82,8 +83,14 @@ def _advance(queue: str, lane: int) -> bool:
         _limits[queue, lane] = _part(poisoned)
         return True
     _limits[queue, lane] = min(BATCH_JOBS, limit * 2)
-    # A doorbell answered while we held the lane relies on this second look.
-    return count is not None and (count > 0 or _pending(queue, lane))
+    if count is None:
+        # Whoever has the lane answers the doorbell, and looks again after that.
+        return False
+    if count:
+        return True
+    # Until now nobody rang anew, for we were here; what came meanwhile is seen now.
+    _doorbell.answer(queue, lane)
+    return _pending(queue, lane)
 
 
 def _step(queue: str, lane: int, limit: int) -> int | None:

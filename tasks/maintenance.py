@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from domain import jobs
+from domain import jobs, logins, signing_keys
 from domain.jobs import Claim
 from tasks._doorbell import ring
 from tasks._drain import settings
@@ -16,6 +16,10 @@ RECONCILE: Final = "maintenance.reconcile"
 _EVERY_SECONDS: Final = 5
 _ROWS_MAX: Final = 1_000
 _KEPT: Final = timedelta(days=1)
+
+TEND_LOGINS: Final = "maintenance.tend_logins"
+_TEND_EVERY_SECONDS: Final = 3_600
+_LOGINS_KEPT: Final = timedelta(days=30)
 
 
 @long_job(RECONCILE, every_seconds=_EVERY_SECONDS)
@@ -28,3 +32,12 @@ def reconcile(session: Session, _claim: Claim, *, now: datetime) -> dict[str, An
     # A broker that is away for one lane is away for all: each would cost a second.
     rung = sum(takewhile(bool, (ring(queue, lane) for queue, lane in due)))
     return {"expired": expired, "taken_back": len(lost), "rung": rung}
+
+
+@long_job(TEND_LOGINS, every_seconds=_TEND_EVERY_SECONDS)
+def tend_logins(session: Session, _claim: Claim, *, now: datetime) -> dict[str, Any]:
+    """Make the next signing key when it is time, and forget logins long over."""
+    secret = settings().token_secret
+    rotated = signing_keys.rotate_if_due(session, secret=secret, now=now)
+    forgotten = logins.forget(session, count=_ROWS_MAX, before=now - _LOGINS_KEPT)
+    return {"rotated": rotated, "forgotten": forgotten}

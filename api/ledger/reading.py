@@ -1,7 +1,6 @@
 """Reading the books: operations, transfers, balances, the trial balance."""
 
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
 import falcon
@@ -10,11 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
 from api.bodies import owner_name
-from api.middleware import require
+from api.permissions import principal_of, require_readable
 from domain import ledger
 from domain.apps import applications
-
-READ: Final = "ledger:read"
 
 
 class OperationList:
@@ -22,7 +19,7 @@ class OperationList:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show what the caller's application can do, and for how many credits."""
-        principal = require(req, READ)
+        principal = principal_of(req)
         operations = [
             {
                 "operation": member.name,
@@ -46,11 +43,12 @@ class TransferItem:
         self, req: falcon.Request, resp: falcon.Response, transfer_id: UUID
     ) -> None:
         """Show one transfer with both its sides."""
-        principal = require(req, READ)
+        principal = principal_of(req)
         with self._sessions() as session:
             found = ledger.find_transfer(
                 session, transfer_id, application=principal.application
             )
+        require_readable(req, found.debit_owner, found.credit_owner)
         media.show(req, resp, found.describe())
 
 
@@ -62,9 +60,10 @@ class Balances:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, owner_id: str) -> None:
         """Show an owner's balance, now or at an earlier time."""
-        principal = require(req, READ)
+        principal = principal_of(req)
         query.allow(req, "at")
         require_owner(owner_id)
+        require_readable(req, owner_id)
         with self._sessions() as session:
             found = ledger.balance(
                 session,
@@ -99,7 +98,7 @@ class TrialBalances:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show that the application's books balance."""
-        principal = require(req, READ)
+        principal = principal_of(req)
         as_of = datetime.now(UTC)
         with self._sessions() as session:
             found = ledger.trial_balance(session, application=principal.application)

@@ -11,8 +11,8 @@ import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
-from api.ledger.reading import READ, require_owner
-from api.middleware import require
+from api.ledger.reading import require_owner
+from api.permissions import principal_of, require_readable
 from domain import ledger
 
 _CSV: Final = "text/csv"
@@ -30,12 +30,13 @@ class Entries:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, owner_id: str) -> None:
         """Show a page of an owner's entries, or the whole statement as CSV."""
-        principal = require(req, READ)
+        principal = principal_of(req)
         as_csv = req.client_prefers([media.JSON, _CSV]) == _CSV
         # A statement in CSV is whole: one cut short without a word would be false.
         query.allow(req, *_FILTERS, *(() if as_csv else ("limit", "cursor")))
         resp.append_header("Vary", "Accept")
         require_owner(owner_id)
+        require_readable(req, owner_id)
         if ledger.is_system(owner_id):
             raise query.refuse(
                 "owner_id", "A system account is split by lane and has no statement."

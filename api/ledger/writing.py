@@ -1,6 +1,6 @@
 """Ledger writes: checked, then accepted as jobs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,40 +16,50 @@ from api.bodies import (
     TransferBody,
     entry_schema,
 )
-from api.errors import FAULTS_MAX, Problem, Unprocessable
-from api.middleware import require
+from api.errors import FAULTS_MAX, Unprocessable
+from api.limits import charge_entries
+from api.permissions import missing_scope, principal_of, require_own
+from api.signatures import Signatures
 from api.submissions import Draft, Submissions, idempotency_key
 from domain import ledger
-from domain.keys import Principal
+from domain.apps import Terms
 from domain.ledger import lane_of, terms_of, writes
 
 FAMILY: Final = "ledger"
-_SPEND: Final = "ledger:spend"
 _CREDIT: Final = "ledger:credit"
 
 
 class Writes:
     """Where ledger writes go: in, as drafts, to the lane of the account they debit."""
 
-    def __init__(self, submissions: Submissions, *, lanes: int) -> None:
+    def __init__(
+        self, submissions: Submissions, signatures: Signatures, *, lanes: int
+    ) -> None:
         self._submissions = submissions
+        self._signatures = signatures
         self._lanes = lanes
 
-    def accept(
+    def accept(  # noqa: PLR0913  what a write consists of
         self,
         req: falcon.Request,
         resp: falcon.Response,
         *,
         kind: str,
         owner: str,
+        takes: bool,
         payload: dict[str, Any],
     ) -> None:
-        """Accept one write that carries a nonce."""
+        """Accept one write that carries a nonce.
+
+        `takes`: whether it takes credits of the owner, who may demand to sign that.
+        """
         key = idempotency_key(req, payload.get("nonce"))
         if key is None:
             raise Unprocessable(
                 [{"pointer": "/nonce", "detail": "Send a nonce or Idempotency-Key."}]
             )
+        if takes:
+            self._signatures.require(req, (owner,))
         draft = Draft(
             kind=kind,
             lane=self.lane(req, owner),
@@ -63,7 +73,9 @@ class Writes:
         self, req: falcon.Request, resp: falcon.Response, payload: dict[str, Any]
     ) -> None:
         """Accept a batch; those of one caller apply in the order accepted."""
-        principal: Principal = req.context.principal
+        principal = principal_of(req)
+        taken = _debited(principal.application, payload["entries"])
+        self._signatures.require(req, taken)
         draft = Draft(
             kind=writes.POST_BATCH,
             lane=self.lane(req, str(principal.id)),
@@ -79,19 +91,28 @@ class Writes:
         return lane_of(req.context.principal.application, owner, self._lanes)
 
 
-def check_operation(principal: Principal, entry: Mapping[str, Any], at: str) -> None:
+def _debited(application: str, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the owners of whom these entries take credits."""
+    for entry in entries:
+        if "from" in entry:
+            yield entry["from"]
+        elif terms_of(application, entry["operation"]).amount < 0:
+            yield entry["owner_id"]
+
+
+def check_operation(req: falcon.Request, entry: Mapping[str, Any], at: str) -> Terms:
     """Refuse an unknown operation, one out of scope, or an amount not its own."""
+    principal = principal_of(req)
     terms = terms_of(principal.application, entry["operation"])
     if terms.scope not in principal.scopes:
-        raise Problem(
-            403,
-            "missing_scope",
-            f"{entry['operation']} needs a key with the scope {terms.scope}.",
-            scope=terms.scope,
-        )
+        raise missing_scope(terms.scope, principal, entry["operation"])
+    # Of others' accounts nobody takes; what gives is for operators.
+    if terms.scope != _CREDIT or not req.context.anyones:
+        require_own(principal, entry["owner_id"])
     if "amount" in entry and entry["amount"] != terms.amount:
         detail = f"{entry['operation']} is worth {terms.amount}; leave amount out."
         raise Unprocessable([{"pointer": f"{at}/amount", "detail": detail}])
+    return terms
 
 
 class Operations:
@@ -103,12 +124,16 @@ class Operations:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept one operation on one owner."""
-        principal = require(req, _SPEND)
         body = media.load(self._schema, media.read_json(req))
-        check_operation(principal, body, "")
+        terms = check_operation(req, body, "")
         body.pop("amount", None)
         self._writes.accept(
-            req, resp, kind=writes.POST_OPERATION, owner=body["owner_id"], payload=body
+            req,
+            resp,
+            kind=writes.POST_OPERATION,
+            owner=body["owner_id"],
+            takes=terms.amount < 0,
+            payload=body,
         )
 
 
@@ -121,7 +146,6 @@ class Batches:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept up to 5,000 writes, as JSON or one a line."""
-        principal = require(req, _SPEND)
         query.allow(req, "atomic")
         kind = media.require_media(req, media.JSON, media.NDJSON)
         raw = media.read_body(req)
@@ -130,7 +154,8 @@ class Batches:
         if not 1 <= count <= BATCH_ENTRIES_MAX:
             detail = f"1 to {BATCH_ENTRIES_MAX} entries, not {count}."
             raise Unprocessable([{"pointer": "/entries", "detail": detail}])
-        body["entries"] = _entries(principal, body["entries"])
+        charge_entries(req, resp, count)
+        body["entries"] = _entries(req, body["entries"])
         self._writes.accept_batch(req, resp, body)
 
     def _json(self, req: falcon.Request, raw: bytes) -> dict[str, Any]:
@@ -149,14 +174,14 @@ class Batches:
         return {"entries": entries, "atomic": atomic}
 
 
-def _entries(principal: Principal, entries: list[Any]) -> list[dict[str, Any]]:
+def _entries(req: falcon.Request, entries: list[Any]) -> list[dict[str, Any]]:
     """Return every entry as its schema has it, or answer 422 for the first faults."""
     loaded: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
     for index, entry in enumerate(entries):
         pointer = f"/entries/{index}"
         try:
-            loaded.append(_load_entry(principal, entry, pointer))
+            loaded.append(_load_entry(req, entry, pointer))
         except ledger.UnknownOperation as error:
             errors.append({"pointer": f"{pointer}/operation", "detail": error.detail})
         except Unprocessable as error:
@@ -168,11 +193,13 @@ def _entries(principal: Principal, entries: list[Any]) -> list[dict[str, Any]]:
     return loaded
 
 
-def _load_entry(principal: Principal, entry: Any, pointer: str) -> dict[str, Any]:
+def _load_entry(req: falcon.Request, entry: Any, pointer: str) -> dict[str, Any]:
     body: dict[str, Any] = media.load(entry_schema(entry), entry, pointer)
     if "operation" in body:
-        check_operation(principal, body, pointer)
+        check_operation(req, body, pointer)
         body.pop("amount", None)
+    else:
+        require_own(principal_of(req), body["from"])
     return body
 
 
@@ -185,12 +212,17 @@ class Transfers:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept a transfer between two owners."""
-        require(req, _SPEND)
         body = media.load(self._schema, media.read_json(req))
         if body["from"] == body["to"]:
             raise ledger.SameAccount
+        require_own(principal_of(req), body["from"])
         self._writes.accept(
-            req, resp, kind=writes.POST_TRANSFER, owner=body["from"], payload=body
+            req,
+            resp,
+            kind=writes.POST_TRANSFER,
+            owner=body["from"],
+            takes=True,
+            payload=body,
         )
 
 
@@ -206,7 +238,7 @@ class Reversals:
         self, req: falcon.Request, resp: falcon.Response, transfer_id: UUID
     ) -> None:
         """Accept the reversal of a transfer that exists."""
-        principal = require(req, _CREDIT)
+        principal = principal_of(req)
         body = media.load(self._schema, media.read_json(req))
         with self._sessions() as session:
             original = ledger.find_transfer(
@@ -220,5 +252,7 @@ class Reversals:
             owner=original.credit_owner
             if not ledger.is_system(original.credit_owner)
             else original.debit_owner,
+            # Who profited from a mistake is not asked whether it may be corrected.
+            takes=False,
             payload={**body, "transfer_id": str(transfer_id)},
         )

@@ -1,0 +1,145 @@
+"""API keys on the wire: shown once when made, listed and revoked ever after."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import falcon
+import orjson
+from marshmallow import Schema, fields, validate
+from sqlalchemy.orm import Session, sessionmaker
+
+from api import media, query
+from api.bodies import printable
+from api.errors import Problem, Unprocessable
+from api.permissions import principal_of
+from domain import keys
+from domain.principals import Principal
+
+NAME_LENGTH_MAX: Final = 100
+LIFETIME_MAX: Final = timedelta(days=3650)
+
+
+def add_routes(app: falcon.App[Any, Any], sessions: sessionmaker[Session]) -> None:
+    """Serve keys to those who manage them."""
+    app.add_route("/auth/api-keys", Keys(sessions))
+    app.add_route("/auth/api-keys/{key_id}", KeyItem(sessions))
+
+
+class KeyBody(Schema):
+    """POST /auth/api-keys."""
+
+    name = fields.String(
+        load_default="", validate=[validate.Length(max=NAME_LENGTH_MAX), printable]
+    )
+    application = fields.String(validate=validate.Length(1, 100))
+    scopes = fields.List(
+        fields.String(validate=validate.OneOf(keys.SCOPES)),
+        required=True,
+        validate=validate.Length(1, len(keys.SCOPES)),
+    )
+    expires_at = fields.AwareDateTime(format="iso", load_default=None)
+    replaces = fields.String(load_default=None, validate=validate.Length(1, 100))
+
+
+class Keys:
+    """POST and GET /auth/api-keys."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+        self._schema = KeyBody()
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Create a key and show it, this once."""
+        principal = principal_of(req)
+        body = media.load(self._schema, media.read_json(req))
+        now = datetime.now(UTC)
+        body["application"] = _application(principal, body.get("application"))
+        _require_held(principal, body["scopes"])
+        _require_lifetime(body["expires_at"], now)
+        with self._sessions.begin() as session:
+            key, text = keys.create(
+                session,
+                **body,
+                now=now,
+                actor=principal.id,
+                request_id=req.context.request_id,
+            )
+        resp.status = falcon.HTTP_201
+        resp.location = f"/auth/api-keys/{key.id}"
+        resp.set_header("Cache-Control", "no-store")
+        resp.content_type = media.JSON
+        resp.data = orjson.dumps({**key.describe(), "key": text})
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """List keys, newest first, none with its secret."""
+        query.allow(req, "application", "limit", "cursor")
+        named = req.get_param("application")
+        with self._sessions() as session:
+            found = keys.page(
+                session,
+                application=_visible(principal_of(req), named),
+                start=query.start(req, query.whole),
+                limit=query.limit(req),
+            )
+        query.page(req, resp, "keys", found, lambda row: row.ApiKey.describe())
+
+
+class KeyItem:
+    """GET and DELETE /auth/api-keys/{id}."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response, key_id: str) -> None:
+        """Show one key without its secret."""
+        with self._sessions() as session:
+            key = keys.find(session, key_id, application=_visible(principal_of(req)))
+        media.show(req, resp, key.describe())
+
+    def on_delete(
+        self, req: falcon.Request, resp: falcon.Response, key_id: str
+    ) -> None:
+        """Revoke a key; within five seconds no process accepts it."""
+        principal = principal_of(req)
+        with self._sessions.begin() as session:
+            key = keys.find(session, key_id, application=_visible(principal))
+            keys.revoke(
+                session,
+                key.id,
+                now=datetime.now(UTC),
+                actor=principal.id,
+                request_id=req.context.request_id,
+            )
+        media.show(req, resp, key.describe())
+
+
+def _visible(principal: Principal, named: str | None = None) -> str | None:
+    """Return whose keys the caller sees; None when every application's."""
+    return named if principal.owner is not None else _application(principal, named)
+
+
+def _application(principal: Principal, named: str | None) -> str:
+    """Return the application a key is for: an application's key makes its own."""
+    if principal.owner is None and named not in {None, principal.application}:
+        raise Problem(
+            403, "wrong_application", f"Yours are the keys of {principal.application}."
+        )
+    return named or principal.application
+
+
+def _require_held(principal: Principal, scopes: list[str]) -> None:
+    """Answer 403 to a key that would grant what it may not do itself."""
+    missing = sorted(set(scopes) - principal.scopes)
+    if missing and principal.owner is None:
+        raise Problem(
+            403,
+            "missing_scope",
+            f"A key grants what it has itself; yours has not {', '.join(missing)}.",
+            scope=missing[0],
+        )
+
+
+def _require_lifetime(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and not now < expires_at <= now + LIFETIME_MAX:
+        detail = f"A time to come, at most {LIFETIME_MAX.days} days from now."
+        raise Unprocessable([{"pointer": "/expires_at", "detail": detail}])

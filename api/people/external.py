@@ -1,0 +1,73 @@
+"""Logging in with an account elsewhere: any OpenID issuer the settings name."""
+
+from datetime import UTC, datetime
+
+import falcon
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.media import load, read_json
+from api.middleware import bearer_token, invalid_token
+from api.people.bodies import ExternalBody
+from api.people.entrance import Entrance, device
+from api.people.oidc import OpenIdIssuer
+from api.tokens import AccessTokens
+from domain import external_identities, logins
+from domain.external_identities import Identity
+
+_body = ExternalBody()
+
+
+class External:
+    """POST /auth/external."""
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        entrance: Entrance,
+        tokens: AccessTokens,
+        issuer: OpenIdIssuer,
+    ) -> None:
+        self._sessions = sessions
+        self._entrance = entrance
+        self._tokens = tokens
+        self._issuer = issuer
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Log in; sent with an access token, link the identity to its account."""
+        body = load(_body, read_json(req))
+        identity = self._issuer.identify(body["id_token"], nonce=body.get("nonce"))
+        token = bearer_token(req)
+        if token is None:
+            self._log_in(req, resp, identity, body.get("username"))
+        else:
+            self._link(identity, token)
+            resp.status = falcon.HTTP_204
+
+    def _log_in(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        identity: Identity,
+        username: str | None,
+    ) -> None:
+        now = datetime.now(UTC)
+        with self._sessions.begin() as session:
+            user = external_identities.find(session, identity)
+            if user is None:
+                user = external_identities.create(
+                    session, identity, username=username, now=now
+                )
+                resp.status = falcon.HTTP_201
+                resp.location = f"/api/users/{user.id}"
+            begun = logins.start(session, user.id, device=device(req), now=now)
+        self._entrance.answer(resp, begun, now=now)
+
+    def _link(self, identity: Identity, token: str) -> None:
+        principal = self._tokens(token)
+        if principal is None or principal.session is None:
+            raise invalid_token()
+        now = datetime.now(UTC)
+        with self._sessions.begin() as session:
+            # A token that was stolen must not open the account for good.
+            logins.require_recent(session, principal.session, now=now)
+            external_identities.link(session, identity, principal.id, now=now)

@@ -13,10 +13,10 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(LOCK:%=--constraint %)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test bench faults check coverage clean
+.PHONY: help up test test-servers bench faults check coverage clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
 		$(MAKEFILE_LIST)
 
 up: $(VENV)/.installed ## run everything here until Ctrl-C (ARGS="--port 0 --data DIR")
@@ -24,6 +24,9 @@ up: $(VENV)/.installed ## run everything here until Ctrl-C (ARGS="--port 0 --dat
 
 test: $(VENV)/.installed-test ## run the whole test suite (PYTEST_ARGS="-k ledger")
 	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+test-servers: $(VENV)/.installed-test ## run what is end to end again, on this machine's own servers
+	@exec $(BIN)/python -m tests.on_servers
 
 bench: $(VENV)/.installed-test ## measure against TPC-B in the same run (QUICK=1, STORED=10 millions)
 	@exec $(BIN)/python -m bench $(if $(QUICK),--quick) $(STORED:%=--stored %)

@@ -2,34 +2,35 @@
 
 DATABASE_URL and REDIS_URL name servers to use; otherwise embedded ones run for as
 long as the suite does, shared by all its processes. On a server of yours the suite
-touches only databases it makes itself, and one Redis database that was empty.
+touches only databases it makes itself, Redis databases that were empty, and queues
+that were not there before.
 """
 
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
-from redis import Redis
+import structlog
 
+from bench.faults import lent
 from cli.servers import embedded_postgres, embedded_redis
 from domain.db import create_engine, session_factory
 from domain.settings import Settings
 from tests import databases
 
-REDIS_DATABASES = 16
-REDIS_CLAIM = "coin:tests"
-REDIS_CLAIM_SECONDS = 3_600
-
-# The suite's broker is Redis, whatever this machine's is; one module asks for
-# RabbitMQ, in xdist's processes too.
+# The broker of the suite's own processes is Redis, whatever that of whole stacks is;
+# in xdist's processes too.
 if "RABBITMQ_URL" in os.environ:
     os.environ["TESTS_RABBITMQ_URL"] = os.environ.pop("RABBITMQ_URL")
+
+# A thread of another test may log while a command's output is read.
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 _OPEN = pytest.StashKey[ExitStack]()
 _SERVERS = pytest.StashKey[dict[str, str]]()
@@ -77,19 +78,17 @@ def servers(request):
 
 
 @pytest.fixture(scope="session")
+def given():
+    """The servers of yours that whole stacks are to use, by their variables."""
+    named = {**os.environ, "RABBITMQ_URL": os.environ.get("TESTS_RABBITMQ_URL")}
+    return {name: named[name] for name in lent.SERVERS if named.get(name)}
+
+
+@pytest.fixture(scope="session")
 def redis_url(servers):
     """A Redis database that nothing else uses, emptied at the end."""
-    for number in reversed(range(REDIS_DATABASES)):
-        url = urlsplit(servers["redis"])._replace(path=f"/{number}").geturl()
-        with Redis.from_url(url) as client:
-            if not client.set(REDIS_CLAIM, 1, nx=True, ex=REDIS_CLAIM_SECONDS):
-                continue
-            if client.dbsize() == 1:
-                yield url
-                client.flushdb()
-                return
-            client.delete(REDIS_CLAIM)
-    pytest.exit(f"no empty database among {REDIS_DATABASES} at REDIS_URL")
+    with lent.redis(servers["redis"]) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

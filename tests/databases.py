@@ -1,15 +1,16 @@
 """Databases of a test's own, migrations, and transactions that leave nothing."""
 
-import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
 import alembic.command
-import psycopg2
 import sqlalchemy as sa
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy.orm import Session
 
+from bench.faults import lent
+from bench.faults.lent import administer
 from domain.db import create_engine
 from domain.settings import Settings
 
@@ -19,29 +20,12 @@ ROOT = Path(__file__).parent.parent
 @contextmanager
 def created(server, *, template="template1"):
     """Make a database, a copy of the one a URL or a name says; yield its URL."""
-    name = f"coin_test_{uuid.uuid4().hex}"
     source = sa.make_url(template).database if "://" in template else template
-    administer(
-        server,
-        f"CREATE DATABASE {name} TEMPLATE {source}",
+    with lent.postgres(server, template=source) as url:
         # The server is never pulled from under us: spare the disk.
-        f"ALTER DATABASE {name} SET synchronous_commit = off",
-    )
-    try:
-        url = sa.make_url(server).set(database=name)
-        yield url.render_as_string(hide_password=False)
-    finally:
-        administer(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def administer(url, *statements):
-    """Run statements that cannot run in a transaction."""
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-    connection.close()
+        name = sa.make_url(url).database
+        administer(server, f"ALTER DATABASE {name} SET synchronous_commit = off")
+        yield url
 
 
 def upgrade(url, revision="head"):
@@ -57,6 +41,11 @@ def downgrade(url, revision):
 def check_drift(url):
     """Raise unless the tables are what the models say."""
     _alembic(url, alembic.command.check)
+
+
+def head():
+    """Return the newest revision."""
+    return ScriptDirectory.from_config(configuration()).get_current_head()
 
 
 def configuration():

@@ -5,7 +5,7 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 
-from domain import keys
+from domain import keys, users
 from domain.apps import Terms
 from domain.ids import derived_id, uuid7
 from domain.jobs import Claim, NewJob
@@ -131,3 +131,12 @@ def make_key(session, **fields):
             **fields,
         },
     )
+
+
+def make_username():
+    """Return a username no other test has, in this process or another."""
+    return f"user.{os.getpid()}.{next(_numbers)}"
+
+
+def make_user(session, **fields):
+    return users.create(session, **{"username": make_username(), "now": NOW, **fields})

@@ -17,12 +17,13 @@ MAY_IMPORT = {
     "domain": {"sqlalchemy"},
     "tasks": {
         *("domain", "celeryconfig", "logconfig"),
-        *("celery", "kombu", "redis", "sqlalchemy", "structlog"),
+        *("celery", "click", "kombu", "redis", "sqlalchemy", "structlog"),
     },
     "api": {
         *("domain", "tasks", "logconfig"),
-        *("falcon", "gevent", "gunicorn", "marshmallow", "orjson", "prometheus_client"),
-        *("psycopg2", "sqlalchemy", "structlog"),
+        *("cryptography", "falcon", "gevent", "gunicorn", "httptools", "marshmallow"),
+        *("orjson", "prometheus_client", "psycopg2", "redis", "sqlalchemy"),
+        *("argon2", "jwt", "limits", "structlog", "urllib3"),
     },
     "cli": {
         *("domain", "tasks", "celeryconfig", "logconfig"),
@@ -36,6 +37,7 @@ MAY_IMPORT = {
 # Who reads the environment: where a process begins, and nowhere else.
 READ_ENVIRONMENT = {
     "api/app.py",
+    "api/metrics.py",
     "api/server.py",
     "celeryconfig.py",
     "cli/database.py",

@@ -200,4 +200,4 @@ def test_every_table_with_rows_of_the_books_refuses_to_be_rewritten(database):
         "SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal",
     )
 
-    assert guarded == {"transfers", "contents", "accounts", "jobs"}
+    assert guarded == {"transfers", "contents", "accounts", "jobs", "audit_events"}

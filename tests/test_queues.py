@@ -33,7 +33,7 @@ def consumed(command):
 def test_a_file_of_tasks_is_a_queue():
     files = {path.stem for path in (ROOT / "tasks").glob("[!_]*.py")}
 
-    assert set(QUEUES) == files == {"ledger", "maintenance"}
+    assert set(QUEUES) == files == {"ledger", "mail", "maintenance"}
 
 
 @pytest.mark.parametrize("queue", QUEUES)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import domain.apps
+from bench import report
+from bench.tables import tables
 from cli import main
 from domain.apps import applications
 from domain.settings import Settings
@@ -65,6 +67,14 @@ def test_every_setting_is_listed_with_its_default_and_meaning():
     ]
 
     assert rows == declared
+
+
+def test_the_figures_are_those_of_the_report_beside_it():
+    (targets,) = (one for one in tables(report.read("latest")) if one.name == "targets")
+
+    assert [f"| {' | '.join(row)} |" for row in targets.rows] == re.findall(
+        r"^\| .* \| (?:yes|missed|not measured) \|$", README, re.MULTILINE
+    )
 
 
 def test_every_coin_command_it_names_exists():

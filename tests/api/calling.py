@@ -1,9 +1,13 @@
 """How these tests speak to the API: in process, as the holder of one key or none."""
 
 import json
+from contextlib import contextmanager
 from itertools import count
 
+import pytest
 from falcon import testing
+
+from api import permissions
 
 _numbers = count(1)
 
@@ -21,8 +25,9 @@ class Caller:
 
     def send(self, method, path, *, headers=None, **options):
         own = {} if self.key is None else {"X-API-Key": self.key}
+        given = {"remote_addr": "127.0.0.1", **options}
         return self._client.simulate_request(
-            method, path, headers={**own, **(headers or {})}, **options
+            method, path, headers={**own, **(headers or {})}, **given
         )
 
     def raw(self, method, path, *, headers=None, **environ):
@@ -65,6 +70,15 @@ class Caller:
 
     def balance(self, owner):
         return self.get(f"/ledger/{owner}").json["balance"]
+
+
+@contextmanager
+def opened(path):
+    """Let anybody ask for a path that is none of the product's."""
+    rules = {**permissions.RULES, ("GET", path): permissions.Rule(open=True)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(permissions, "RULES", rules)
+        yield
 
 
 def make_nonce():

@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +17,9 @@ from domain.settings import Settings
 from tasks._doorbell import _flags
 from tasks._drain import sessions, settings
 from tests.api.calling import Caller
+from tests.api.holders import Demanding, Holder
+from tests.api.people import make_person
+from tests.api.serving import Held, Served
 from tests.factories import make_key
 
 
@@ -27,8 +31,16 @@ def api_database(new_database):
 
 
 @pytest.fixture(scope="session")
-def app(api_database):
-    return create_app(Settings(database_url=api_database))
+def new_app(api_database):
+    """Return a maker of applications, each as in a process of its own."""
+    # All tests call from one address, and get many a thing wrong on purpose.
+    chosen = Settings(database_url=api_database, rate_limit_address="off")
+    return partial(create_app, chosen)
+
+
+@pytest.fixture(scope="session")
+def app(new_app):
+    return new_app()
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +83,37 @@ def caller(new_caller):
 def stranger(app):
     """One without any key."""
     return Caller(app)
+
+
+@pytest.fixture
+def new_person(app, api_sessions):
+    """Return a maker of people who are logged in and hold the roles it is told."""
+
+    def make(*held, app=app, **fields):
+        return make_person(app, api_sessions, *held, kind=Holder, **fields)
+
+    return make
+
+
+@pytest.fixture
+def person(new_person):
+    return new_person()
+
+
+@pytest.fixture
+def new_holder(app, api_sessions):
+    """Return a maker of people who demand signatures."""
+    return partial(make_person, app, api_sessions, kind=Demanding)
+
+
+@pytest.fixture
+def holder(new_holder):
+    return new_holder()
+
+
+@pytest.fixture
+def admin(new_person):
+    return new_person("admin")
 
 
 @pytest.fixture
@@ -120,3 +163,24 @@ def _forget():
     """Let the worker's side read the environment again."""
     settings.cache_clear()
     sessions.cache_clear()
+
+
+@pytest.fixture
+def serve():
+    """Return a function that connects a client to an application."""
+    served = []
+
+    def make(app):
+        served.append(Served(app))
+        return served[-1]
+
+    yield make
+    for one in served:
+        one.__exit__()
+
+
+@pytest.fixture
+def held():
+    held = Held()
+    yield held
+    held.may.set()

@@ -32,7 +32,7 @@ class Target:
     def __init__(self, url, new_caller):
         self.url = url
         self.sessions = session_factory(create_engine(Settings(database_url=url)))
-        app = create_app(Settings(database_url=url))
+        app = create_app(Settings(database_url=url, rate_limit_address="off"))
         self.callers = {
             name: new_caller(app=app, sessions=self.sessions, application=name)
             for name in ("commons", "content")

@@ -1,7 +1,5 @@
 """Intake: group commit, its bounds, and what happens when the database says no."""
 
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -11,11 +9,11 @@ from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
 from api.errors import Problem
-from api.intake import WAITING_BYTES_MAX, Doorbell, Intake
+from api.intake import WAITING_BYTES_MAX, Intake
 from api.waiters import Waiters
 from domain.db import create_engine, session_factory
 from domain.settings import Settings
-from tests.api.calling import Caller, operation
+from tests.api.calling import Caller, opened, operation
 from tests.databases import administer
 from tests.factories import make_lane, make_owner, make_write
 from tests.waiting import eventually
@@ -194,60 +192,8 @@ def test_a_full_intake_is_503_and_stores_nothing(
     assert stored_jobs() - before == len(accepted) == 1 + LIMIT
 
 
-def test_a_slow_broker_delays_nobody():
-    broker = threading.Event()
-    bell = Doorbell(lambda _queue, _lane: broker.wait(2))
-    began = time.monotonic()
-
-    for lane in range(10):
-        bell("ledger", lane)
-
-    took = time.monotonic() - began
-    broker.set()
-    assert took < 1
-
-
-def test_a_lane_that_waits_to_be_rung_for_is_rung_for_once():
-    broker, rung = threading.Event(), []
-
-    def ring(queue, lane):
-        rung.append(lane)
-        return broker.wait(10)
-
-    bell = Doorbell(ring)
-    bell("ledger", 0)
-    eventually(lambda: rung == [0])
-    for _ in range(100):
-        bell("ledger", 1)
-    broker.set()
-    bell("ledger", 2)
-
-    eventually(lambda: 2 in rung)
-    assert rung.count(1) == 1
-
-
-def test_a_ring_that_fails_in_an_unknown_way_does_not_silence_the_bell():
-    rung = []
-
-    def ring(queue, lane):
-        rung.append(lane)
-        if lane == 0:
-            raise RuntimeError("a bug of the broker's library")
-        return True
-
-    bell = Doorbell(ring)
-    bell("ledger", 0)
-    eventually(lambda: rung == [0])
-
-    bell("ledger", 1)
-
-    eventually(lambda: rung == [0, 1])
-
-
 class Refused:
     """A resource whose statement the database refuses."""
-
-    public = True
 
     def __init__(self, sessions):
         self._sessions = sessions
@@ -264,7 +210,8 @@ def test_a_statement_the_database_refuses_is_a_bug_not_an_outage(
     own = create_app(Settings(database_url=api_database))
     own.add_route("/refused", Refused(api_sessions))
 
-    answer = Caller(own).get("/refused")
+    with opened("/refused"):
+        answer = Caller(own).get("/refused")
 
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
 

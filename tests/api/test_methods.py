@@ -8,6 +8,7 @@ import pytest
 from falcon import inspect as falcon_inspect
 
 from api.app import create_app
+from api.permissions import RULES
 from domain.settings import Settings
 from tests.api.calling import PROBLEM
 
@@ -59,6 +60,33 @@ def test_every_route_of_the_surface_is_known():
         "/content",
         "/content/{content_id:uuid}",
         "/content/{content_id:uuid}/access",
+        "/api/audit/events",
+        "/auth/api-keys",
+        "/auth/api-keys/{key_id}",
+        "/api/users/{user_id:uuid}/wallets",
+        "/api/users/{user_id:uuid}/wallets/{wallet_id:uuid}",
+        "/api/users/{user_id:uuid}/wallets/{wallet_id:uuid}/challenge",
+        "/api/users/{user_id:uuid}/wallets/{wallet_id:uuid}/proof",
+        "/api/users/{user_id:uuid}/signatures",
+        "/auth/register",
+        "/auth/token",
+        "/auth/refresh",
+        "/auth/external",
+        "/auth/logout",
+        "/auth/me",
+        "/auth/password",
+        "/auth/password-reset/request",
+        "/auth/password-reset/confirm",
+        "/auth/sessions",
+        "/auth/sessions/{login_id:uuid}",
+        "/api/users",
+        "/api/users/check-username/{name}",
+        "/api/users/{user_id:uuid}",
+        "/api/users/{user_id:uuid}/roles",
+        "/api/users/{user_id:uuid}/roles/{role}",
+        "/.well-known/jwks.json",
+        "/api/immune/blocklist",
+        "/api/immune/blocklist/{block_id:uuid}",
     }
 
 
@@ -117,9 +145,20 @@ def test_a_trailing_slash_answers_the_same(caller, route):
     assert slashed.status_code == plain.status_code
 
 
+def test_who_may_do_what_is_said_of_every_route_and_of_nothing_else():
+    found = {(method, path) for path in ROUTES for method in ROUTES[path] - {"HEAD"}}
+
+    assert found == RULES.keys()
+
+
 @pytest.mark.parametrize("route", sorted(ROUTES))
 def test_a_route_is_public_only_where_it_says_so(stranger, route):
-    public = {"/health", "/status/ready", "/metrics", "/problems/{code}"}
+    public = {
+        *("/health", "/status/ready", "/metrics", "/problems/{code}"),
+        *("/auth/register", "/auth/token", "/auth/refresh", "/auth/external"),
+        *("/auth/password-reset/request", "/auth/password-reset/confirm"),
+        *("/.well-known/jwks.json", "/api/users/check-username/{name}"),
+    }
 
     statuses = {
         stranger.send(method, fill(route)).status_code for method in ROUTES[route]

@@ -4,12 +4,15 @@ import os
 import resource
 import threading
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.app import create_app
-from api.waiters import WAITERS_MAX
+from api.waiters import WAITERS_MAX, Waiters
+from domain.db import create_engine, session_factory
 from domain.settings import Settings
 from tests.api.calling import Caller, operation
 from tests.factories import make_owner
@@ -101,3 +104,18 @@ def test_one_connection_is_enough_to_wait(api_database, caller, worker):
     answer = lone.done("/ledger", operation(make_owner()))
 
     assert answer.status_code == 201
+
+
+def test_a_listener_nobody_waits_for_ends_with_its_connection(new_database):
+    with new_database() as url, capture_logs() as said:
+        engine = create_engine(Settings(database_url=url))
+        waiters = Waiters(engine, session_factory(engine))
+        before = set(threading.enumerate())
+        assert not waiters.wait(uuid.uuid4(), "0", 0.1)
+        (listener,) = set(threading.enumerate()) - before
+        engine.dispose()
+
+    # The database is gone, and with it every connection to it.
+    listener.join(SOON)
+    assert not listener.is_alive()
+    assert said == []

@@ -161,3 +161,9 @@ def test_a_redis_that_forgets_is_a_warning(
     configure_redis("appendonly", "no")
     answer = coin("doctor", DATABASE_URL=bare_database, REDIS_URL=own_redis)
     assert "appendonly yes" in line_about(answer, "warn Redis forgets its queues")
+
+
+def test_a_worker_that_answers_is_named(coin, stack):
+    answer = coin("doctor", "--data", stack.data)
+    assert answer.exit_code == 0, answer.output
+    assert line_about(answer, "worker-").endswith(" answers")

@@ -16,6 +16,7 @@ from domain.apps import SHARED_OPERATIONS, LedgerOperation, Terms, applications
 from domain.db import create_engine, session_factory
 from domain.operations import Operation, differences
 from domain.settings import Settings
+from tests.databases import head
 
 VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
 
@@ -116,11 +117,12 @@ def test_each_application_has_a_migration_of_its_own_in_one_line(owner, versions
     with declared("games", shared()), declared("arts", shared()):
         paths = written(owner, versions)
 
+    arts, games = (f"{int(head()) + n:04}" for n in (1, 2))
     assert [path.name for path in paths] == [
-        "0002_arts_operations.py",
-        "0003_games_operations.py",
+        f"{arts}_arts_operations.py",
+        f"{games}_games_operations.py",
     ]
-    assert 'down_revision = "0002"' in paths[1].read_text()
+    assert f'down_revision = "{arts}"' in paths[1].read_text()
     assert "arts" not in paths[1].read_text()
 
 

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import sys
 import threading
@@ -71,12 +72,20 @@ def test_a_killed_child_is_started_again(supervisor, said):
     assert "web was killed by SIGKILL; starting it again in" in said()
 
 
-def test_a_child_that_was_killed_often_is_no_crash_loop(supervisor):
+def test_a_child_that_is_killed_often_is_back_as_soon_as_ever(supervisor, said):
     supervisor.start(program("web", FOREVER))
-    child = supervisor.children["web"]
     for _ in range(6):
-        child.deaths = 0  # this is about giving up, not about waiting
         kill_and_wait(supervisor, "web")
+    assert max(waits(supervisor, said)) <= 0.5
+
+
+def test_a_child_that_crashes_waits_longer_each_time(supervisor, said, monkeypatch):
+    monkeypatch.setattr("cli.supervisor.random.uniform", lambda _low, high: high)
+    monkeypatch.setattr("cli.supervisor._BACKOFF_SECONDS", 0.1)
+    supervisor.start(program("beat", "raise SystemExit(3)"))
+    with pytest.raises(CrashLoop):
+        supervisor.wait_until(lambda: False, 30)
+    assert waits(supervisor, said) == [0.2, 0.4, 0.8, 1.6]
 
 
 def test_a_child_that_crashes_at_once_ends_the_stack(supervisor, said, monkeypatch):
@@ -178,6 +187,12 @@ def test_lines_are_cut_wherever_the_bytes_are():
     assert lines.feed(b"o\n\nthree") == [b"two"]
     assert lines.feed(b"") == [b"three"]
     assert len(lines.feed(b"z" * 100_000)) == 1, "no line grows without bound"
+
+
+def waits(supervisor, said):
+    """Return how long it said it would wait, each time."""
+    supervisor.output.flush()
+    return [float(one) for one in re.findall(r"again in ([\d.]+) s", said())]
 
 
 def kill_and_wait(supervisor, role):

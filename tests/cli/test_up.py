@@ -72,6 +72,13 @@ def test_endpoints_name_everything_and_are_private(stack):
     assert stat.S_IMODE(mode) == 0o600
 
 
+def test_accepting_comes_before_applying(stack):
+    web, worker = (
+        psutil.Process(stack.endpoints["pids"][role]) for role in ("web", "worker")
+    )
+    assert worker.nice() > web.nice()
+
+
 def test_the_content_key_acts_in_its_application(stack):
     key = stack.endpoints["keys"]["content"]
     _, trial = stack.ask("/ledger/trial-balance", key=key)
@@ -81,7 +88,7 @@ def test_the_content_key_acts_in_its_application(stack):
 def test_flower_shows_the_worker(stack):
     wait_until(lambda: stack.ask("/api/workers", at="flower")[1])
     _, workers = stack.ask("/api/workers", at="flower")
-    assert [name.split("@")[0] for name in workers] == ["worker"]
+    assert [name.split("-")[0] for name in workers] == ["worker"]
 
 
 def test_its_processes_are_listed_at_the_start_and_on_request(stack):

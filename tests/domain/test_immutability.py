@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from domain import content, jobs
+from domain import audit_events, content, jobs
 from domain.ids import uuid7
 from domain.jobs import STATES
 from tests import databases
@@ -63,6 +63,15 @@ def write_books(session):
     payload = {"owner_id": owner, "nonce": str(uuid7())}
     claim = make_claim(content.CREATE_CONTENT, payload, application="content")
     content.create(session, [claim], lane=make_lane(), now=NOW)
+    audit_events.record(
+        session,
+        action="key.created",
+        actor=None,
+        subject="key:x",
+        details={},
+        request_id=None,
+        now=NOW,
+    )
     session.flush()
 
 
@@ -78,6 +87,9 @@ REWRITES = {
     "DELETE FROM accounts": RESTRICTED,
     "TRUNCATE accounts CASCADE": RESTRICTED,
     "TRUNCATE operations CASCADE": RESTRICTED,
+    "UPDATE audit_events SET details = '{}'": RESTRICTED,
+    "DELETE FROM audit_events": RESTRICTED,
+    "TRUNCATE audit_events": RESTRICTED,
     "TRUNCATE jobs": RESTRICTED,
 }
 
@@ -99,6 +111,11 @@ def test_the_owner_of_the_tables_cannot_rewrite_the_books(as_owner, statement):
         "DELETE FROM api_keys",
         "UPDATE api_keys SET scopes = '{}'",
         "UPDATE api_keys SET digest = ''",
+        "DELETE FROM wallets",
+        "UPDATE wallets SET public_key = ''",
+        "UPDATE wallets SET user_id = NULL",
+        "UPDATE signature_demands SET since = now()",
+        "UPDATE used_signatures SET principal = NULL",
         "UPDATE accounts SET owner = 'x'",
         "UPDATE accounts SET lower_bound = NULL",
         "UPDATE jobs SET payload = '{}'",

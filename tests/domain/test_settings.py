@@ -52,12 +52,41 @@ def test_every_fault_is_named_at_once():
         ("LEDGER_LANES", "65"),
         ("LEDGER_LANES", "1.5"),
         ("LOG_FORMAT", "xml"),
+        ("RATE_LIMIT_KEY", "0/minute"),
+        ("RATE_LIMIT_KEY", "600"),
+        ("RATE_LIMIT_PERSON", "600/fortnight"),
+        ("RATE_LIMIT_ADDRESS", "-1/minute"),
+        ("RATE_LIMIT_LOGIN", "none"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "null"),
+        ("CORS_ORIGINS", "https://*.example"),
+        ("CORS_ORIGINS", "https://app.example/"),
+        ("CORS_ORIGINS", "app.example"),
+        ("CORS_ORIGINS", "https://app.example,,https://b.example"),
     ],
 )
 def test_what_cannot_be_is_refused(name, value):
     assert [
         fault.partition(":")[0] for fault in faults(**DATABASE | {name: value})
     ] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE_LIMIT_KEY", "off"),
+        ("RATE_LIMIT_KEY", "1/second"),
+        ("RATE_LIMIT_PERSON", "50/10 seconds"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1, fd00::/8"),
+        ("CORS_ORIGINS", "https://app.example, http://localhost:3000, https://[::1]:8"),
+    ],
+)
+def test_what_can_be_is_taken_as_it_is(name, value):
+    settings = Settings.from_environ(DATABASE | {name: value})
+
+    assert getattr(settings, name.lower()) == value
 
 
 def test_rabbitmq_is_the_broker_where_both_are_set():

@@ -1,10 +1,15 @@
-"""The real thing: `coin up` in a process of its own, driven over TCP."""
+"""The real thing: `coin up` in a process of its own, driven over TCP.
 
+On servers of yours where they are named: a stack gets a corner of each.
+"""
+
+import os
 from pathlib import Path
 
 import psutil
 import pytest
 
+from bench.faults.lent import lent
 from cli.servers import redis_client
 from tests.cli.conftest import RunningStack, new_folder
 from tests.end_to_end.wire import Client, Wire
@@ -28,6 +33,12 @@ class Stack(RunningStack):
 
     def process_of(self, role):
         return psutil.Process(self.endpoints["pids"][role])
+
+    def own(self, server):
+        """Return the process of a server, which must not be anyone else's."""
+        if server not in self.endpoints["pids"]:
+            pytest.skip(f"no {server} of its own: one that others use is not disturbed")
+        return self.process_of(server)
 
     def workers_children(self):
         """Return the processes in which the worker applies jobs."""
@@ -61,11 +72,16 @@ def start():
     return run
 
 
-@pytest.fixture(scope="session")
-def stack(start):
-    """One stack for the tests of a process; whoever disturbs it waits for its end."""
-    with new_folder() as name:
-        stack = start(Path(name) / "data")
+def lifetime(fixture_name, config):
+    """Return how long a stack lives; RabbitMQ's virtual host holds one at a time."""
+    return "module" if "TESTS_RABBITMQ_URL" in os.environ else "session"
+
+
+@pytest.fixture(scope=lifetime)
+def stack(start, given):
+    """One stack for many tests; whoever disturbs it waits for its end."""
+    with new_folder() as name, lent(given) as servers:
+        stack = start(Path(name) / "data", **servers)
         yield stack
         stack.stop()
 

@@ -127,6 +127,8 @@ def assert_each_write_counted_once(books, client, senders):
 
 
 def test_two_thousand_writes_outlive_flushes_and_deaths_of_redis(stack, client, books):
+    stack.own("redis")
+
     with Senders(client, writes=WRITES) as senders:
         for share in range(1, 9):
             eventually(
@@ -160,7 +162,7 @@ def answers_ping(stack):
 
 
 def test_a_frozen_redis_delays_nobody(stack, client, books):
-    redis = stack.process_of("redis")
+    redis = stack.own("redis")
 
     with Senders(client, writes=100_000) as senders:
         eventually(lambda: senders.sent(100))
@@ -186,6 +188,7 @@ def busy(books):
         books,
         """SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
            WHERE locktype = 'advisory' AND granted AND state <> 'idle'
+             AND datname = current_database()
              AND backend_type = 'client backend' AND query ILIKE '%transfers%'""",
     )
 

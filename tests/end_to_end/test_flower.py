@@ -19,7 +19,8 @@ def test_flower_shows_the_worker_and_its_queues(stack):
             for worker in flower(stack, "/api/workers?refresh=1").values()
         ]
 
-    eventually(lambda: queues() == [{"ledger", "maintenance"}], within=20)
+    # Beside one that was killed before, perhaps.
+    eventually(lambda: {"ledger", "mail", "maintenance"} in queues(), within=20)
 
 
 def test_flower_shows_the_tasks(stack, client):

@@ -138,7 +138,10 @@ def test_a_path_however_written_is_answered(wire, key, path):
     assert "Set-Cookie" not in headers
 
 
-@pytest.mark.parametrize("name", ["Idempotency-Key", "X-Request-ID", "traceparent"])
+@pytest.mark.parametrize(
+    "name",
+    ["Idempotency-Key", "Origin", "Prefer", "X-Request-ID", "traceparent"],
+)
 @pytest.mark.parametrize(
     "value",
     ["a\r\n Set-Cookie: a=b", "a\nSet-Cookie: a=b", "\x01", "\x7f", "é", "a" * 7_000],
@@ -195,13 +198,22 @@ def test_head_and_304_have_no_body_on_the_wire(wire, key):
     assert (head[0], not_modified[0], wire.answer()[0]) == (200, 304, 200)
 
 
-def test_an_unknown_method_is_405(wire, key):
+def test_a_method_the_resource_has_not_is_405(wire, key):
     """RFC 9110 §15.5.6."""
-    wire.send(request("BREW", "/ledger", key))
+    wire.send(request("PATCH", "/ledger", key))
 
     status, headers, _ = wire.answer()
 
     assert (status, headers["Allow"]) == (405, "OPTIONS, POST")
+
+
+def test_a_method_nobody_has_is_501(wire, key):
+    """RFC 9110 §9.1."""
+    wire.send(request("BREW", "/ledger", key))
+
+    status, _, said = wire.answer()
+
+    assert (status, json.loads(said)["code"]) == (501, "not_implemented")
 
 
 def chunks(data, size):

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bench.faults.lent import lent
 from tests.cli.conftest import new_folder
 from tests.end_to_end.wire import at_once
 from tests.factories import make_owner
@@ -71,12 +72,13 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(start):
+def life(start, given):
     life = Life()
-    with new_folder() as name:
+    with new_folder() as name, lent(given) as servers:
+        # Celery warns about running as root before it asks how to log.
+        variables = {**servers, "PYTHONWARNINGS": "ignore"}
         for run in (life.first_run, life.second_run):
-            # Celery warns about running as root before it asks how to log.
-            stack = start(Path(name) / "data", "--no-flower", PYTHONWARNINGS="ignore")
+            stack = start(Path(name) / "data", "--no-flower", **variables)
             try:
                 run(stack)
             finally:
@@ -144,13 +146,10 @@ def test_nobody_logs_a_secret(life):
     """Keys and passwords of both runs, in anything any process wrote."""
     everything = "\n".join(line for _, line in life.said)
     keys = {key for found in life.endpoints for key in found["keys"].values()}
-    passwords = {
-        urlsplit(found[server]).password
-        for found in life.endpoints
-        for server in ("database", "redis")
-    }
+    urls = {found[one] for found in life.endpoints for one in ("database", "redis")}
+    # Servers of yours may do without.
+    passwords = {urlsplit(url).password for url in urls if url} - {None}
 
-    assert None not in passwords
     assert [secret for secret in keys | passwords if secret in everything] == []
 
 

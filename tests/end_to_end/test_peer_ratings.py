@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.faults.lent import lent
 from bench.stack import running
 
 ROOT = Path(__file__).parents[2]
@@ -16,8 +17,8 @@ SECONDS = 180
 
 
 @pytest.fixture
-def stack(tmp_path):
-    with running(tmp_path / "data") as stack:
+def stack(tmp_path, given):
+    with lent(given) as servers, running(tmp_path / "data", servers) as stack:
         yield stack
 
 

@@ -1,62 +1,82 @@
-"""The write path on RabbitMQ, for whoever has one: RABBITMQ_URL says where."""
+"""What is only so on RabbitMQ; every test here is run on it where one is named."""
 
 import os
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
+from amqp.exceptions import PreconditionFailed
+from kombu import Connection
 
-from tests.cli.conftest import new_folder
-from tests.end_to_end.wire import at_once
-from tests.factories import make_owner
+import celeryconfig
+from tests.cli.conftest import ROOT
+from tests.waiting import eventually
 
-# Where tests/conftest.py put it, so that nothing else takes it for its broker.
 URL = os.environ.get("TESTS_RABBITMQ_URL")
-SPENDERS = 60
-WRITES = 1_000
 
 pytestmark = pytest.mark.skipif(not URL, reason="RABBITMQ_URL names no RabbitMQ")
 
 
-@pytest.fixture(scope="module")
-def client(start):
-    with new_folder() as name:
-        stack = start(Path(name) / "data", "--no-flower", RABBITMQ_URL=URL)
-        with stack.client() as client:
-            yield client
-        stack.stop()
+@pytest.fixture
+def channel(stack):
+    with Connection(URL) as connection:
+        yield connection.channel()
 
 
-def operation(owner, name="CREDIT_ADD"):
-    return {"owner_id": owner, "operation": name, "nonce": make_owner("nonce")}
+@pytest.mark.parametrize("queue", celeryconfig.QUEUES)
+def test_its_queues_are_quorum_queues(channel, queue):
+    """RabbitMQ refuses to declare a queue anew as another kind than it is."""
+    with pytest.raises(PreconditionFailed, match=r"'quorum'"):
+        channel.queue_declare(
+            queue,
+            durable=True,
+            auto_delete=False,
+            arguments={
+                "x-queue-type": "classic",
+                "x-max-length": 4 * celeryconfig.LANES_MAX,
+            },
+        )
 
 
-def test_it_is_ready(client):
-    status, _, said = client.ask("GET", "/status/ready")
-
-    assert (status, said["checks"]["broker"]) == (200, "ok")
+def listening(channel, queue):
+    return channel.queue_declare(queue, passive=True).consumer_count
 
 
-def test_sixty_spenders_of_twenty_credits_leave_none_and_forty_refusals(client):
-    owner = make_owner()
-    for _ in range(2):
-        client.done("/ledger", operation(owner))
-
-    answers = at_once(
-        lambda _: client.done("/ledger", operation(owner, "CREDIT_SPEND"))[0],
-        range(SPENDERS),
-        threads=SPENDERS,
-    )
-
-    assert (answers.count(201), answers.count(409)) == (20, 40)
-    assert client.balance(owner) == 0
+@pytest.mark.parametrize("queue", celeryconfig.QUEUES)
+def test_the_worker_listens_there(channel, queue):
+    assert listening(channel, queue) == 1
 
 
-def test_a_thousand_writes_are_applied(client):
-    owner = make_owner()
+@pytest.fixture
+def coin(stack):
+    """Start a command of the operator's on the stack's servers."""
+    servers = {"DATABASE_URL": stack.endpoints["database"], "RABBITMQ_URL": URL}
 
-    answers = at_once(
-        lambda _: client.done("/ledger", operation(owner))[0], range(WRITES), threads=64
-    )
+    def run(*arguments):
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **servers},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
-    assert set(answers) == {201}
-    assert client.get(f"/ledger/{owner}")["version"] == WRITES
+    return run
+
+
+def test_the_doctor_finds_the_worker(coin):
+    said, _ = coin("doctor", "--port", "0").communicate(timeout=30)
+
+    assert "RabbitMQ answers" in said
+    assert "worker worker-" in said
+
+
+def test_a_host_may_run_another_worker(coin, channel):
+    another = coin("worker", "--concurrency", "1")
+    try:
+        eventually(lambda: listening(channel, "ledger") == 2, within=30)
+    finally:
+        another.terminate()
+        another.communicate(timeout=30)
+
+    assert another.returncode == 0

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from domain import jobs
+from domain import jobs, logins
 from domain.jobs import Job
 from tasks import maintenance
-from tasks.maintenance import reconcile
-from tests.factories import make_claim, make_job, make_owner
+from tasks.maintenance import reconcile, tend_logins
+from tests.factories import make_claim, make_job, make_owner, make_user
 from tests.tasks.lanes import Lane
 
 DAY = timedelta(days=1)
@@ -122,3 +122,19 @@ def test_a_broker_that_is_away_is_tried_for_one_lane_only(run, sessions, monkeyp
     run()
 
     assert len(tried) == 1
+
+
+def test_logins_long_over_are_forgotten_and_keys_rotated(session):
+    now = datetime.now(UTC) + 400 * DAY
+    user = make_user(session)
+    old, new = (
+        logins.start(session, user.id, device=None, now=began).login.id
+        for began in (now - 90 * DAY, now)
+    )
+    first, second = (tend_logins(session, make_claim(), now=now) for _ in range(2))
+    session.expire_all()
+
+    assert (first["rotated"], second["rotated"]) == (True, False)
+    assert first["forgotten"] >= 1
+    assert session.get(logins.Login, old) is None
+    assert session.get(logins.Login, new) is not None

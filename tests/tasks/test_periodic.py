@@ -78,7 +78,12 @@ def test_every_period_is_on_the_schedule_of_beat():
             "maintenance.submit_slot",
             ["maintenance.reconcile"],
             5,
-        )
+        ),
+        "maintenance.tend_logins": (
+            "maintenance.submit_slot",
+            ["maintenance.tend_logins"],
+            3_600,
+        ),
     }
 
 

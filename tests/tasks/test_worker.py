@@ -15,7 +15,7 @@ from redis import Redis
 
 from cli.processes import Program, end
 from cli.servers import prepared_redis
-from cli.worker import celery, celery_worker
+from cli.worker import celery_worker, tasks_command
 from domain.db import create_engine, session_factory
 from domain.jobs import Job
 from domain.ledger.accounts import Account
@@ -247,7 +247,7 @@ def test_a_broker_that_forgets_and_restarts_amid_writes_loses_none(
 ):
     lanes = [Lane(sessions), Lane(sessions)]
     owners = [make_owner() for _ in range(20)]
-    run(celery("beat", "--schedule", str(tmp_path / "schedule"), "--pidfile="))
+    run(tasks_command("beat", "--schedule", str(tmp_path / "schedule"), "--pidfile="))
     work()
     submit(lanes, owners, 500)
     eventually(lambda: succeeded(sessions), within=WITHIN_SECONDS)

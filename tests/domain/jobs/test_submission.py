@@ -1,5 +1,4 @@
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
@@ -36,7 +35,7 @@ def test_a_submitted_job_waits_with_all_that_was_said(session):
     assert (answer.job, answer.earlier, answer.error) == (job, None, None)
     assert (stored.state, stored.attempts, stored.finished_at) == ("queued", 0, None)
     assert stored.payload == {"owner_id": "Zoë", "n": 2**53}
-    said = job.__dataclass_fields__.keys() - {"payload"}
+    said = set(job._fields) - {"payload"}
     assert all(getattr(stored, name) == getattr(job, name) for name in said)
 
 
@@ -62,7 +61,7 @@ def test_jobs_are_stored_in_the_order_submitted(session):
 
 def test_ids_do_not_decide_the_order(session):
     lane, made = make_lane(), [make_job() for _ in range(10)]
-    reverse = [replace(job, lane=lane) for job in reversed(made)]
+    reverse = [job._replace(lane=lane) for job in reversed(made)]
     jobs.submit(session, reverse)
 
     assert in_order(session, lane) == [job.id for job in reverse]

@@ -1,0 +1,96 @@
+"""Every route and method, as everyone there is, held to the table of permissions.
+
+What is expected is computed from RULES alone: no route has an exception here.
+"""
+
+import pytest
+
+from api.permissions import RULES
+from domain.keys import SCOPES
+from tests.api.calling import Caller
+from tests.api.test_methods import ROUTES
+from tests.api.walking import THINGS, World, ask, choices, parts
+
+SAFE = {"GET", "HEAD"}
+# What a worker finds out: the answer waits for it.
+DECIDED_LATER = {"/ledger/transfers/{transfer_id:uuid}/reversal"}
+WALK = sorted((method, route) for route in ROUTES for method in ROUTES[route])
+
+UNKNOWN = {401}
+FORBIDDEN = {403}
+# A thing of another's is as if it were not there, or it is said that it is another's.
+HIDDEN = {403, 404}
+# Let in, whatever is then said of what was sent.
+LET_IN = {*range(200, 500), 503} - {401, 403, 404, 405, 429}
+
+
+def expected(method, route, party, foreign):
+    """Return the statuses the table allows."""
+    rule = RULES["GET" if method == "HEAD" else method, route]
+    if rule.open:
+        return LET_IN
+    if party.kind == "nobody":
+        return UNKNOWN
+    if rule.scope and rule.scope not in party.scopes:
+        return FORBIDDEN
+    if rule.application and rule.application != party.application:
+        return FORBIDDEN
+    if party.kind == "person":
+        if party.roles & rule.others:
+            return LET_IN
+        if not rule.own:
+            return FORBIDDEN
+    return HIDDEN if foreign else LET_IN
+
+
+@pytest.fixture(scope="module")
+def world(app, api_sessions):
+    return World(app, api_sessions)
+
+
+@pytest.fixture(scope="module")
+def keys(world):
+    """Nobody, and keys: what they do to things is no harm to themselves."""
+    return list(world.keys())
+
+
+@pytest.fixture(scope="module")
+def readers(world):
+    """People who only look, and are the same afterwards."""
+    return world.people()
+
+
+@pytest.mark.parametrize(("method", "route"), WALK, ids=" ".join)
+def test_everyone_may_do_what_the_table_says(
+    request, world, keys, readers, method, route
+):
+    people = readers if method in SAFE else world.people()
+    if route in DECIDED_LATER:
+        request.getfixturevalue("worker")
+    wrong = []
+    for party in [*keys, *people]:
+        for foreign in choices(route, party):
+            status = ask(world, party, method, route, foreign).status_code
+            if status not in expected(method, route, party, foreign):
+                wrong.append((party.name, foreign, status))
+
+    assert wrong == []
+
+
+def test_every_part_of_a_path_has_somebody_it_belongs_to():
+    """Name it in `tests/api/walking.py`, and who may not see another's."""
+    assert {part for route in ROUTES for part in parts(route)} == THINGS.keys()
+
+
+def test_a_route_without_a_rule_is_nobodys(new_app, new_caller, new_person):
+    class Forgotten:
+        def on_get(self, _req, resp):
+            resp.text = "a secret"
+
+    app = new_app()
+    app.add_route("/forgotten", Forgotten())
+    callers = [Caller(app), new_caller(*SCOPES, app=app), new_person("admin", app=app)]
+    answers = [caller.get("/forgotten") for caller in callers]
+
+    assert [answer.status_code for answer in answers] == [401, 403, 403]
+    assert "a secret" not in "".join(answer.text for answer in answers)

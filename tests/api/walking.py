@@ -249,15 +249,21 @@ def choices(route, party):
     return [{name for name, other in zip(owned, way) if other} for way in ways]
 
 
-def ask(world, party, method, route, foreign):
-    """Send a request for a party's own things, these of another."""
+def path_of(world, party, route, foreign=frozenset()):
+    """Fill in a path: with things of another's where named, else with one's own."""
     others = world.others(party) if foreign else party
     path, whose = route, party
     for name in parts(route):
         thing = THINGS[name]
         # What is nobody's own goes with the part before it.
         whose = others if name in foreign else party if thing.not_for else whose
-        path = _PART.sub(lambda _: world.make(thing, whose), path, count=1)  # noqa: B023
+        path = _PART.sub(world.make(thing, whose), path, count=1)
+    return path
+
+
+def ask(world, party, method, route, foreign):
+    """Send a good request for a party's own things, these of another."""
+    path = path_of(world, party, route, foreign)
     headers = {"If-Match": "*", "Prefer": "wait=20"}
     if method in {"GET", "HEAD", "DELETE"}:
         return party.caller.send(method, path, headers=headers)

@@ -182,7 +182,13 @@ def require_own(principal: Principal, *owners: str) -> None:
         raise Problem(403, "not_your_account", "You act on your own account alone.")
 
 
-def require_readable(req: falcon.Request, *owners: str) -> None:
-    """Answer 403 unless the caller sees everyone's accounts, or one is theirs."""
-    if not req.context.anyones:
-        require_own(principal_of(req), *owners)
+def readable(req: falcon.Request, *owners: str) -> bool:
+    """Say whether the caller sees everyone's accounts, or one of these is theirs."""
+    anyones: bool = req.context.anyones
+    return anyones or principal_of(req).owner in owners
+
+
+def require_readable(req: falcon.Request, owner: str) -> None:
+    """Answer 403 unless the caller sees everyone's accounts, or this is theirs."""
+    if not readable(req, owner):
+        require_own(principal_of(req), owner)

@@ -1,5 +1,6 @@
 """How people come in: a password is shown, a login begins, two tokens are given."""
 
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -82,7 +83,9 @@ class Entrance:
         What was typed for a name is not kept: now and then it is a password. No more is
         recorded than who watches lets pass.
         """
-        opened = self._sessions() if user is None else self._sessions.begin()
+        opened: AbstractContextManager[Session] = (
+            self._sessions() if user is None else self._sessions.begin()
+        )
         with opened as session:
             session.execute(_WAIT_FOR_NO_DISK)
             note_of_person(

@@ -102,7 +102,8 @@ class WalletItem:
             wallet.label = body.get("label", wallet.label)
             if "is_primary" in body:
                 wallets.make_primary(session, wallet)
-            note(req, session, Action.WALLET_CHANGED, f"wallet:{wallet.id}", **body)
+            subject, names = f"wallet:{wallet.id}", sorted(body)
+            note(req, session, Action.WALLET_CHANGED, subject, fields=names)
         media.show(req, resp, wallet.describe())
 
     def on_delete(

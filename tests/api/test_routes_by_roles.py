@@ -9,7 +9,7 @@ from api.permissions import RULES
 from domain.keys import SCOPES
 from tests.api.calling import Caller
 from tests.api.test_methods import ROUTES
-from tests.api.walking import THINGS, World, ask, choices, parts
+from tests.api.walking import THINGS, World, WorldOfOne, ask, choices, parts
 
 SAFE = {"GET", "HEAD"}
 # What a worker finds out: the answer waits for it.
@@ -75,6 +75,29 @@ def test_everyone_may_do_what_the_table_says(
                 wrong.append((party.name, foreign, status))
 
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("method", "route"), [one for one in WALK if parts(one[1])], ids=" ".join
+)
+def test_what_is_anothers_is_answered_as_what_is_not_there(
+    request, world, method, route
+):
+    """Whoever tries ids (CWE-639) does not even learn which there are."""
+    if route in DECIDED_LATER:
+        request.getfixturevalue("worker")
+    empty = WorldOfOne(world.app, world.sessions)
+    for party in (world.key("a key", *SCOPES), world.person("member")):
+        for foreign in choices(route, party)[:-1]:
+            if expected(method, route, party, foreign) != HIDDEN:
+                continue
+            answers = [ask(one, party, method, route, foreign) for one in (world, empty)]
+            there, nowhere = ((a.status_code, _code(a)) for a in answers)
+            assert there == nowhere
+
+
+def _code(answer):
+    return answer.json["code"] if answer.content else None
 
 
 def test_every_part_of_a_path_has_somebody_it_belongs_to():

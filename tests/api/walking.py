@@ -40,7 +40,7 @@ class Party(NamedTuple):
     """Somebody who calls, or whom things belong to."""
 
     name: str
-    caller: Caller
+    caller: Caller | None
     application: str = "commons"
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
@@ -93,15 +93,14 @@ class World:
         )
 
     def others(self, party):
-        """Return whose things are none of this party's, and nobody who calls."""
+        """Return whose things are none of this party's; they do not call."""
         another = {"commons": "content", "content": "commons"}
         user_id = self._user()
+        silent = party._replace(caller=None, user_id=user_id)
         if party.kind == "person":
-            return party._replace(principal=user_id, user_id=user_id)
+            return silent._replace(principal=user_id)
         application = another[party.application]
-        return party._replace(
-            principal=uuid7(), user_id=user_id, application=application
-        )
+        return silent._replace(principal=uuid7(), application=application)
 
     def keys(self):
         yield self.nobody()
@@ -121,6 +120,14 @@ class World:
     def _user(self):
         with self.sessions.begin() as session:
             return make_user(session).id
+
+
+class WorldOfOne(World):
+    """Where there is nothing of others: their ids are made up."""
+
+    def make(self, thing, party):
+        invented = party.caller is None and thing.not_for
+        return str(uuid4()) if invented else super().make(thing, party)
 
 
 def _owner(_session, party):

@@ -35,7 +35,7 @@ def note(
     )
 
 
-def note_of_person(  # noqa: PLR0913  what is known of a deed
+def note_of_person(
     req: falcon.Request,
     session: Session,
     action: Action,

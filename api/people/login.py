@@ -131,6 +131,4 @@ class Logout:
 def _note_reuse(req: falcon.Request, session: Session, login: Login) -> None:
     """Record that two had one token; which of them showed it nobody knows."""
     user_id, ended = login.user_id, str(login.id)
-    note_of_person(
-        req, session, Action.LOGIN_REUSED, user_id, actor=None, login=ended
-    )
+    note_of_person(req, session, Action.LOGIN_REUSED, user_id, actor=None, login=ended)

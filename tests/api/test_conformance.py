@@ -31,7 +31,9 @@ WAIT = {"Prefer": "wait=20"}
 
 
 def challenges(answer):
-    return [match[0] for match in CHALLENGE.finditer(answer.headers["WWW-Authenticate"])]
+    return [
+        match[0] for match in CHALLENGE.finditer(answer.headers["WWW-Authenticate"])
+    ]
 
 
 def write(caller, **headers):
@@ -298,7 +300,9 @@ def test_rfc_8288_3_pages_are_linked_in_header_and_body_alike(caller):
     second = caller.get(first.json["next"])
 
     for page in (first, second):
-        linked = {relation: path for path, relation in LINK.findall(page.headers["Link"])}
+        linked = {
+            relation: path for path, relation in LINK.findall(page.headers["Link"])
+        }
         told = {name: page.json[name] for name in ("next", "prev")}
         assert linked == {name: path for name, path in told.items() if path}
     assert first.json["next"]

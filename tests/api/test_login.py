@@ -78,7 +78,10 @@ def test_who_is_unknown_waits_as_long_as_who_is_wrong(stranger):
             form = urlencode({"username": name, "password": "a wrong password"})
             began = time.perf_counter()
             stranger.post(
-                "/auth/token", form.encode(), media=FORM, remote_addr=f"192.0.2.{number}"
+                "/auth/token",
+                form.encode(),
+                media=FORM,
+                remote_addr=f"192.0.2.{number}",
             )
             seconds[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}

@@ -54,19 +54,29 @@ def keys(world):
     return list(world.keys())
 
 
+@pytest.fixture
+def asked(request):
+    """A method and a route, and a worker where one decides."""
+    method, route = request.param
+    if route in DECIDED_LATER:
+        request.getfixturevalue("worker")
+    return method, route
+
+
+def each(walk):
+    return pytest.mark.parametrize("asked", walk, ids=" ".join, indirect=True)
+
+
 @pytest.fixture(scope="module")
 def readers(world):
     """People who only look, and are the same afterwards."""
     return world.people()
 
 
-@pytest.mark.parametrize(("method", "route"), WALK, ids=" ".join)
-def test_everyone_may_do_what_the_table_says(
-    request, world, keys, readers, method, route
-):
+@each(WALK)
+def test_everyone_may_do_what_the_table_says(asked, world, keys, readers):
+    method, route = asked
     people = readers if method in SAFE else world.people()
-    if route in DECIDED_LATER:
-        request.getfixturevalue("worker")
     wrong = []
     for party in [*keys, *people]:
         for foreign in choices(route, party):
@@ -77,21 +87,18 @@ def test_everyone_may_do_what_the_table_says(
     assert wrong == []
 
 
-@pytest.mark.parametrize(
-    ("method", "route"), [one for one in WALK if parts(one[1])], ids=" ".join
-)
-def test_what_is_anothers_is_answered_as_what_is_not_there(
-    request, world, method, route
-):
+@each([one for one in WALK if parts(one[1])])
+def test_what_is_anothers_is_answered_as_what_is_not_there(asked, world):
     """Whoever tries ids (CWE-639) does not even learn which there are."""
-    if route in DECIDED_LATER:
-        request.getfixturevalue("worker")
+    method, route = asked
     empty = WorldOfOne(world.app, world.sessions)
     for party in (world.key("a key", *SCOPES), world.person("member")):
         for foreign in choices(route, party)[:-1]:
             if expected(method, route, party, foreign) != HIDDEN:
                 continue
-            answers = [ask(one, party, method, route, foreign) for one in (world, empty)]
+            answers = [
+                ask(one, party, method, route, foreign) for one in (world, empty)
+            ]
             there, nowhere = ((a.status_code, _code(a)) for a in answers)
             assert there == nowhere
 

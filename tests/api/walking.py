@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from api.permissions import SCOPES_OF_ROLE
-from domain import blocklist, content, jobs, logins, roles, users, wallets
+from domain import blocklist, content, jobs, logins, roles, wallets
 from domain.ids import uuid7
 from domain.jobs import Viewer
 from domain.keys import SCOPES
@@ -136,9 +136,7 @@ def _owner(_session, party):
 
 def _job(session, party):
     """Return one that has ended, so that nobody waits for it."""
-    job = make_job(
-        application=party.application, principal=party.principal or uuid7()
-    )
+    job = make_job(application=party.application, principal=party.principal or uuid7())
     jobs.submit(session, [job])
     seen_by = Viewer(job.application, job.principal, operator=False)
     return jobs.cancel(session, job.id, seen_by, now=datetime.now(UTC)).id
@@ -253,7 +251,9 @@ def choices(route, party):
     """Return every way to choose whose things to name; the last is all one's own."""
     owned = [name for name in parts(route) if party.kind in THINGS[name].not_for]
     ways = itertools.product([True, False], repeat=len(owned))
-    return [{name for name, other in zip(owned, way) if other} for way in ways]
+    return [
+        {name for name, other in zip(owned, way, strict=True) if other} for way in ways
+    ]
 
 
 def path_of(world, party, route, foreign=frozenset()):

@@ -37,7 +37,9 @@ SMUGGLED = {
     "two lengths": lambda inner: lengths(
         inner, f"Content-Length: {len(inner)}", "Content-Length: 0"
     ),
-    "a list of lengths": lambda inner: lengths(inner, f"Content-Length: 0, {len(inner)}"),
+    "a list of lengths": lambda inner: lengths(
+        inner, f"Content-Length: 0, {len(inner)}"
+    ),
     "a length with a sign": lambda inner: lengths(inner, "Content-Length: +0"),
     "a length in hex": lambda inner: lengths(inner, "Content-Length: 0x0"),
     "a space before the colon": lambda inner: lengths(inner, "Content-Length : 0"),

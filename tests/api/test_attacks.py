@@ -1,8 +1,8 @@
 """What an attacker tries first, each by its name.
 
-Elsewhere: tokens that choose their algorithm, name a key by a path or by SQL, are out of
-date or for somebody else (test_access_tokens.py, test_external.py); ids of others, on
-every route (test_routes_by_roles.py); how long a login takes (test_login.py); forged
+Elsewhere: tokens that choose their algorithm, name a key by a path or by SQL, are out
+of date or for somebody else (test_access_tokens.py, test_external.py); ids of others,
+on every route (test_routes_by_roles.py); how long a login takes (test_login.py); forged
 proxy headers (test_addresses.py, test_limits.py, test_browsers.py); heads too large and
 smuggled requests (test_arrival.py, ../end_to_end/test_attacks.py); headers in an answer
 (../end_to_end/test_http.py), in a mail (../tasks/test_mail.py).
@@ -49,11 +49,10 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize(("path", "name", "items"), FILTERS)
+@pytest.mark.parametrize("where", FILTERS, ids=" ".join)
 @pytest.mark.parametrize("text", SQL)
-def test_sql_in_a_filter_is_a_text_nobody_has(
-    caller, admin, person, path, name, items, text
-):
+def test_sql_in_a_filter_is_a_text_nobody_has(caller, admin, where, text):
+    path, name, items = where
     asker = admin if path == "/api/users" else caller
     began = time.monotonic()
     answer = asker.get(path, params={name: text})

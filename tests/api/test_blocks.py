@@ -253,7 +253,7 @@ def test_lifting_all_is_recorded_when_any_stood(caller, block, address):
 
 
 def test_automatic_blocks_are_recorded_as_nobodys(admin, api_sessions, address):
-    known = Blocklist(api_sessions)
+    known = blocklist.Blocklist(api_sessions)
     known.block(f"{address}/32", seconds=60, reason="too many failures")
     (made,) = admin.get(PATH, params={"limit": "1"}).json["blocks"]
 

@@ -92,7 +92,7 @@ def test_who_is_unknown_waits_as_long_as_who_is_wrong(stranger):
 
 
 def test_who_is_unknown_costs_the_same_statements_as_who_is_wrong(stranger, known):
-    """The deed is undone for a name nobody has: all else a clock could tell is equal."""
+    """What is recorded is undone for a name nobody has: a clock sees no other work."""
     said = []
 
     def note(_connection, _cursor, statement, *_rest):

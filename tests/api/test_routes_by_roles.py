@@ -31,16 +31,15 @@ def expected(method, route, party, foreign):
         return LET_IN
     if party.kind == "nobody":
         return UNKNOWN
-    if rule.scope and rule.scope not in party.scopes:
+    anyones = party.roles & rule.others
+    may = (
+        (not rule.scope or rule.scope in party.scopes)
+        and rule.application in {"", party.application}
+        and (party.kind == "key" or rule.own or anyones)
+    )
+    if not may:
         return FORBIDDEN
-    if rule.application and rule.application != party.application:
-        return FORBIDDEN
-    if party.kind == "person":
-        if party.roles & rule.others:
-            return LET_IN
-        if not rule.own:
-            return FORBIDDEN
-    return HIDDEN if foreign else LET_IN
+    return HIDDEN if foreign and not anyones else LET_IN
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,8 @@ What is expected is computed from RULES alone: no route has an exception here.
 
 import pytest
 
-from api.permissions import RULES
+from api import permissions
+from api.permissions import RULES, Rule
 from domain.keys import SCOPES
 from tests.api.calling import Caller
 from tests.api.test_methods import ROUTES
@@ -111,15 +112,33 @@ def test_every_part_of_a_path_has_somebody_it_belongs_to():
     assert {part for route in ROUTES for part in parts(route)} == THINGS.keys()
 
 
-def test_a_route_without_a_rule_is_nobodys(new_app, new_caller, new_person):
-    class Forgotten:
-        def on_get(self, _req, resp):
-            resp.text = "a secret"
+class Page:
+    def on_get(self, _req, resp):
+        resp.text = "a secret"
 
+
+def test_a_route_without_a_rule_is_nobodys(new_app, new_caller, new_person):
     app = new_app()
-    app.add_route("/forgotten", Forgotten())
+    app.add_route("/forgotten", Page())
     callers = [Caller(app), new_caller(*SCOPES, app=app), new_person("admin", app=app)]
     answers = [caller.get("/forgotten") for caller in callers]
 
     assert [answer.status_code for answer in answers] == [401, 403, 403]
     assert "a secret" not in "".join(answer.text for answer in answers)
+
+
+def test_what_is_for_roles_is_not_for_those_who_only_have_its_scope(
+    new_app, new_caller, new_person, monkeypatch
+):
+    rule = Rule("ledger:read", frozenset({"operator"}), own=False)
+    monkeypatch.setattr(permissions, "RULES", {**RULES, ("GET", "/page"): rule})
+    app = new_app()
+    app.add_route("/page", Page())
+    callers = [
+        new_person(app=app),
+        new_person("operator", app=app),
+        new_caller(*SCOPES, app=app),
+    ]
+
+    statuses = [caller.get("/page").status_code for caller in callers]
+    assert statuses == [403, 200, 200]

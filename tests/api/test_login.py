@@ -86,7 +86,7 @@ def test_who_is_unknown_waits_as_long_as_who_is_wrong(stranger):
             seconds[name].append(time.perf_counter() - began)
     medians = {name: statistics.median(taken) for name, taken in seconds.items()}
 
-    assert 2 / 3 < medians[known] / medians[unknown] < 3 / 2
+    assert 0.5 < medians[known] / medians[unknown] < 2
     # What is told apart at once: neither was answered without the work.
     assert min(medians[known], medians[unknown]) > 4 * medians[nothing]
 
@@ -96,7 +96,9 @@ def test_who_is_unknown_costs_the_same_statements_as_who_is_wrong(stranger, know
     said = []
 
     def note(_connection, _cursor, statement, *_rest):
-        said.append(statement)
+        # Read again every two seconds, whoever calls.
+        if "FROM blocks" not in statement:
+            said.append(statement)
 
     sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:

@@ -10,7 +10,10 @@ from api import media
 from api.bodies import AccessBody, ContentBody
 from api.errors import Problem
 from api.ledger import Writes
+from api.openapi.describing import describes_item, describes_write
 from api.permissions import principal_of
+from api.shapes.ledger import Content, Published, Written
+from api.signatures import REFUSES_UNSIGNED
 from domain import content
 
 APPLICATION: Final = "content"
@@ -30,6 +33,11 @@ class Contents:
         self._writes = writes
         self._schema = ContentBody()
 
+    @describes_write(
+        ContentBody,
+        Published,
+        refuses=["wrong_application", "insufficient_credits", *REFUSES_UNSIGNED],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept new content, paid for by its owner."""
         _require_application(req)
@@ -50,6 +58,7 @@ class ContentItem:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_item(Content, refuses=["wrong_application", "no_such_content"])
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, content_id: UUID
     ) -> None:
@@ -67,6 +76,9 @@ class Accesses:
         self._writes = writes
         self._schema = AccessBody()
 
+    @describes_write(
+        AccessBody, Written, refuses=["wrong_application", "no_such_content"]
+    )
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, content_id: UUID
     ) -> None:

@@ -47,9 +47,12 @@ def start() -> None:
     tasks.start(gather_logs=True)
 
 
-def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
+def create_app(
+    settings: Settings | None = None, router: Router | None = None
+) -> falcon.App[Any, Any]:
     """Return the API over the settings' database and broker; connects to neither."""
     settings = settings or Settings.from_environ(os.environ)
+    router = router or Router()
     engine = create_engine(settings)
     sessions = session_factory(engine)
     doorbell = Doorbell(tasks.ring)
@@ -71,7 +74,6 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
     blocklist = Blocklist(sessions)
     shared = Shared(settings.redis_url)
 
-    router = Router()
     app: falcon.App[Any, Any] = falcon.App(
         middleware=[
             RequestIdentity(),

@@ -1,4 +1,4 @@
-"""What pages are made of: files of ours and of others, each at the sum it was taken at."""
+"""What pages are made of: files of ours and of others, each by its SHA-256."""
 
 from collections.abc import Mapping
 from functools import cache

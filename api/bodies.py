@@ -82,8 +82,7 @@ def _owner(name: str = "alice", **options: Any) -> fields.String:
 def _nonce(*, required: bool) -> fields.String:
     length = validate.Length(1, NONCE_LENGTH_MAX)
     said = example("order-17")
-    rules = [length, printable]
-    return fields.String(required=required, validate=rules, metadata=said)
+    return fields.String(required=required, validate=[length, printable], metadata=said)
 
 
 def _whole(**options: Any) -> fields.Integer:
@@ -107,7 +106,9 @@ class OperationBody(_Body):
         metadata=example("CREDIT_ADD"),
     )
     nonce = _nonce(required=False)
-    metadata = fields.Raw(validate=metadata_value, metadata=example({"note": "garden day"}))
+    metadata = fields.Raw(
+        validate=metadata_value, metadata=example({"note": "garden day"})
+    )
     amount = _whole(validate=validate.Range(-INTEGER_MAX, INTEGER_MAX))
 
 
@@ -122,7 +123,9 @@ class TransferBody(_Body):
         metadata=example(1),
     )
     nonce = _nonce(required=False)
-    metadata = fields.Raw(validate=metadata_value, metadata=example({"note": "garden day"}))
+    metadata = fields.Raw(
+        validate=metadata_value, metadata=example({"note": "garden day"})
+    )
 
     @post_load
     def _as_sent(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:

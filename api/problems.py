@@ -1,4 +1,4 @@
-"""What the `type` of a problem leads to: help for people and programs (RFC 9457 §3.1.1)."""
+"""What the `type` of a problem leads to: help, for people and programs (RFC 9457)."""
 
 from collections.abc import Callable
 from html import escape
@@ -42,7 +42,9 @@ _PROBLEM: Final = """\
 <p>{why}</p>
 <h2>What to do</h2>
 <p>{fix}</p>"""
-_ROW: Final = '<dt>{status} <a href="{path}"><code>{code}</code></a></dt><dd>{what}</dd>'
+_ROW: Final = (
+    '<dt>{status} <a href="{path}"><code>{code}</code></a></dt><dd>{what}</dd>'
+)
 
 
 class ProblemPages:

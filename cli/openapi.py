@@ -30,9 +30,13 @@ def openapi(*, output: Path) -> None:
 def document() -> dict[str, Any]:
     """Return the document of this code."""
     # Only this command needs the API.
-    from api.app import describe  # noqa: PLC0415
+    from api.app import create_app  # noqa: PLC0415
+    from api.openapi.document import build  # noqa: PLC0415
+    from api.router import Router  # noqa: PLC0415
 
-    return describe(_NO_DATABASE)
+    router = Router()
+    create_app(_NO_DATABASE, router)
+    return build(router.resources)
 
 
 def written(found: dict[str, Any]) -> bytes:

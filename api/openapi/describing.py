@@ -60,7 +60,11 @@ def describes_item(
 
 
 def describes_page(
-    name: str, shape: type[Schema], *, query: Sequence[str | Parameter] = (), **said: Any
+    name: str,
+    shape: type[Schema],
+    *,
+    query: Sequence[str | Parameter] = (),
+    **said: Any,
 ) -> Callable[[_Responder], _Responder]:
     """Describe a responder that shows a page of a list."""
     answers = {200: page_of(name, shape)}

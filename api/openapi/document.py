@@ -47,14 +47,12 @@ def build(resources: Mapping[str, object]) -> dict[str, Any]:
     )
     _add_components(spec)
     for route in routes(resources):
-        spec.path(
-            path=route.path,
-            operations={route.method.lower(): _operation(route)},
-            parameters=[
-                *(in_path(*field).described("path", required=True) for field in route.fields),
-                *({"$ref": f"#/components/parameters/{name}"} for name in _OF_EVERY_PATH),
-            ],
-        )
+        fields = (in_path(name, kind) for name, kind in route.fields)
+        own = [field.described("path", required=True) for field in fields]
+        operations = {route.method.lower(): _operation(spec, route)}
+        # The last are among the components, and so go by their names.
+        parameters: list[Any] = [*own, *_OF_EVERY_PATH]
+        spec.path(path=route.path, operations=operations, parameters=parameters)
     document: dict[str, Any] = spec.to_dict()
     return document
 
@@ -74,19 +72,23 @@ def _add_components(spec: APISpec) -> None:
         spec.components.schema(schema.__name__, schema=schema)
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(spec: APISpec, route: Route) -> dict[str, Any]:
     description = route.description
     summary, _, more = route.about.partition("\n")
-    needed = {} if description.body is None else {"requestBody": _body(description.body)}
+    needed = (
+        {} if description.body is None else {"requestBody": _body(description.body)}
+    )
     return {
         "tags": [tag_of(route.path)],
         "operationId": route.name,
         "summary": summary.rstrip("."),
-        "description": "\n\n".join(filter(None, [_text(more), security.words(route.rule)])),
+        "description": "\n\n".join(
+            filter(None, [_text(more), security.words(route.rule)])
+        ),
         "security": security.requirements(route.rule),
         "parameters": list(_parameters(route)),
         **needed,
-        "responses": {**dict(_answers(route)), **refusals.responses(route)},
+        "responses": {**dict(_answers(route)), **refusals.responses(spec, route)},
     }
 
 

@@ -82,7 +82,9 @@ PATH: Final = _by_name(
     Parameter("code", "The problem's `code`.", _TEXT, "insufficient_credits"),
     Parameter("key_id", "The key's `id`.", _TEXT, "4fJ2aZ9xQw1B"),
     Parameter("name", "The name, or the file's name.", _TEXT, "ada"),
-    Parameter("digest", "The beginning of the file's SHA-256.", _TEXT, "0123456789abcdef"),
+    Parameter(
+        "digest", "The beginning of the file's SHA-256.", _TEXT, "0123456789abcdef"
+    ),
     Parameter("role", "The role.", {"type": "string", "enum": [*ROLES]}, "council"),
     Parameter("user_id", "The person's `id`.", _UUID, A_PERSON),
 )
@@ -96,12 +98,15 @@ HEADERS: Final = _by_name(
     Parameter(
         "traceparent",
         "The trace it belongs to (W3C Trace Context).",
-        {"type": "string", "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"},
+        {
+            "type": "string",
+            "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+        },
     ),
     Parameter(
         "Prefer",
-        f"`wait=N`: answer the outcome if it comes within N seconds, {WAIT_SECONDS_MAX} "
-        "at most; `respond-async`: answer 202 at once (RFC 7240).",
+        "`wait=N`: answer the outcome if it comes within N seconds, at most "
+        f"{WAIT_SECONDS_MAX}; `respond-async`: answer 202 at once (RFC 7240).",
         {"type": "string", "pattern": "^(wait=[0-9]{1,2}|respond-async)$"},
         "wait=10",
     ),
@@ -113,8 +118,12 @@ HEADERS: Final = _by_name(
     Parameter("If-None-Match", "The ETag you have: 304 while it is the same."),
     Parameter("If-Match", "The ETag of what you have read."),
     Parameter("Last-Event-ID", "The last event you have seen: go on after it."),
-    Parameter("Content-Digest", "SHA-256 of the body, for a signed request (RFC 9530)."),
-    Parameter("Signature-Input", "What is signed, when and by which wallet (RFC 9421)."),
+    Parameter(
+        "Content-Digest", "SHA-256 of the body, for a signed request (RFC 9530)."
+    ),
+    Parameter(
+        "Signature-Input", "What is signed, when and by which wallet (RFC 9421)."
+    ),
     Parameter("Signature", "The signature, where the account's holder demands one."),
 )
 

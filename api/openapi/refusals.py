@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from apispec import APISpec
+
 from api.errors import PROBLEM_JSON
 from api.limits import LIVENESS
 from api.media import FORM
@@ -55,17 +57,30 @@ def codes_of(route: Route) -> Iterator[str]:
     yield from description.refuses
 
 
-def responses(route: Route) -> dict[str, Any]:
-    """Return a response for each status of these problems."""
+def responses(spec: APISpec, route: Route) -> dict[str, Any]:
+    """Return a response for each status of these problems, each by its name.
+
+    Many routes answer the same ones: they are described once, among the components.
+    """
     by_status: dict[int, dict[str, ProblemType]] = {}
     for code in codes_of(route):
         found = problem_types()[code]
         by_status.setdefault(found.status, {})[code] = found
     submits = route.description.submits
     return {
-        str(status): _response(status, by_status[status], submits=submits)
+        str(status): _named(spec, status, by_status[status], submits=submits)
         for status in sorted(by_status)
     }
+
+
+def _named(
+    spec: APISpec, status: int, types: Mapping[str, ProblemType], *, submits: bool
+) -> str:
+    name = "-".join([str(status), *types, *(["job"] if submits else [])])
+    if name not in spec.components.responses:
+        response = _response(status, types, submits=submits)
+        spec.components.response(name, response)
+    return name
 
 
 def _response(

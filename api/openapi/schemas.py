@@ -46,8 +46,7 @@ _JSON_OF: Final[Mapping[Callable[..., None], Mapping[str, Any]]] = {
 
 def plugin() -> MarshmallowPlugin:
     """Return what makes OpenAPI's schemas of ours, each with its own name."""
-    made = _Plugin(schema_name_resolver=_name)
-    return made
+    return _Plugin(schema_name_resolver=_name)
 
 
 class _Plugin(MarshmallowPlugin):
@@ -56,7 +55,7 @@ class _Plugin(MarshmallowPlugin):
     def init_spec(self, spec: Any) -> None:
         super().init_spec(spec)
         assert self.converter is not None, "made by what is above"  # noqa: S101
-        self.converter.add_attribute_function(_ours)
+        self.converter.add_attribute_function(_ours)  # type: ignore[no-untyped-call]
 
 
 def _ours(
@@ -65,7 +64,7 @@ def _ours(
     """Return what our validators mean, and mend what is said of others."""
     found: dict[str, Any] = {}
     for validator in field.validators:
-        found |= _JSON_OF.get(validator, {})  # type: ignore[arg-type]
+        found |= _JSON_OF.get(validator, {})
     if "pattern" in ret:
         # Python's word for the end of a text; and it looks at the beginning alone.
         found["pattern"] = f"^{ret['pattern'].removesuffix(chr(92) + 'Z')}$"
@@ -85,12 +84,11 @@ def _name(schema: type[Schema] | Schema) -> str:
 def example_of(schema: type[Schema] | Schema) -> dict[str, Any]:
     """Return an example: of every member the example it has, or of what it is of."""
     made = schema() if isinstance(schema, type) else schema
-    shown = {
+    return {
         field.data_key or name: _example(field)
         for name, field in made.fields.items()
         if _has_example(field)
     }
-    return shown
 
 
 def _has_example(field: fields.Field[Any]) -> bool:

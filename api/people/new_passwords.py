@@ -83,9 +83,7 @@ class ResetRequest:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
-    @describes(
-        {202: MailOnItsWay}, body=ResetRequestBody, refuses=["invalid_email"]
-    )
+    @describes({202: MailOnItsWay}, body=ResetRequestBody, refuses=["invalid_email"])
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Have a mail sent to the address, should it be somebody's.
 

@@ -19,7 +19,7 @@ class Links(Shape):
 
     self = text(f"/jobs/{AN_ID}")
     events = text(f"/jobs/{AN_ID}/events")
-    result = text(f"/ledger/transfers/{AN_ID}", required=False)
+    result = fields.String(metadata={"description": "What it made, if anything."})
 
 
 class JobSummary(Shape):

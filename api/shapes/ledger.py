@@ -17,6 +17,7 @@ from api.shapes.members import (
     whole,
 )
 
+_ISSUED: Final = {"examples": [{"owner_id": "@issuance", "balance": -10, "version": 1}]}
 _OUTCOMES: Final = ("applied", "replayed", "refused")
 
 
@@ -35,7 +36,7 @@ class Transfer(Shape):
     application = text("commons")
     operation = text("CREDIT_ADD")
     amount = whole(10)
-    debit = nested(Side)
+    debit = nested(Side, metadata=_ISSUED)
     credit = nested(Side)
     nonce = text("order-17")
     metadata = mapping({"note": "garden day"}, null=True)

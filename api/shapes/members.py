@@ -51,7 +51,7 @@ def moment(example: str | None = A_TIME, **options: Any) -> fields.AwareDateTime
     return fields.AwareDateTime(format="iso", **_said(example, options))
 
 
-def words(*examples: str, **options: Any) -> fields.List:
+def words(*examples: str, **options: Any) -> fields.List[Any]:
     """Return a member that is a list of words."""
     return fields.List(fields.String(), **_said(list(examples), options))
 
@@ -66,7 +66,7 @@ def nested(shape: type[Schema], **options: Any) -> fields.Nested:
     return fields.Nested(shape, **{"required": True, **options})
 
 
-def several(shape: type[Schema], **options: Any) -> fields.List:
+def several(shape: type[Schema], **options: Any) -> fields.List[Any]:
     """Return a member that is a list of another shape."""
     return fields.List(fields.Nested(shape), **{"required": True, **options})
 

@@ -1,0 +1,83 @@
+"""Whatever is sent within the document, or just beside it: no bug, no other answer."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.app import create_app
+from domain.db import create_engine, session_factory
+from domain.settings import Settings
+from tests.api.documented import operations
+from tests.api.world import World
+
+EXAMPLES = 25
+
+
+@schemathesis.check
+def no_bug(_context, response, _case):
+    assert response.status_code != 500, response.text
+
+
+CHECKS = [
+    no_bug,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="module")
+def fuzzed(new_database):
+    """An API on a database of its own, with no limits that would end it early."""
+    with new_database() as url:
+        off = dict.fromkeys(("person", "address", "login"), "off")
+        limits = {f"rate_limit_{name}": rate for name, rate in off.items()}
+        yield url, create_app(Settings(database_url=url, **limits))
+
+
+@pytest.fixture(scope="module")
+def schema(fuzzed):
+    return schemathesis.openapi.from_wsgi("/openapi.json", fuzzed[1])
+
+
+@pytest.fixture
+def world(fuzzed, new_caller, working):
+    url, app = fuzzed
+    engine = create_engine(Settings(database_url=url))
+    with working(url):
+        yield World(app, session_factory(engine), new_caller)
+    engine.dispose()
+
+
+def requests(described, operation, found):
+    """Return requests as described, on what is there and what is not, and others."""
+    kinds = [operation.as_strategy(), operation.as_strategy(path_parameters=found)]
+    if described.parameters("query") or "requestBody" in described.said:
+        kinds.append(
+            operation.as_strategy(GenerationMode.NEGATIVE, path_parameters=found)
+        )
+    return st.one_of(kinds)
+
+
+@pytest.mark.parametrize("name", operations())
+def test_no_request_is_a_bug_or_answered_otherwise_than_described(world, schema, name):
+    described = operations()[name]
+    found, credentials = world.found(described), world.credentials(described)
+
+    @settings(
+        max_examples=EXAMPLES, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(requests(described, schema.find_operation_by_id(name), found))
+    def any_request(case):
+        case.call_and_validate(headers=credentials, checks=CHECKS)
+
+    any_request()

@@ -139,7 +139,7 @@ class JobEvents:
         self._waiters = waiters
 
     @describes(
-        {200: {"text/event-stream": EVENTS}, 204: None},
+        {200: {"text/event-stream": {"example": EVENTS}}, 204: None},
         takes=["Last-Event-ID"],
         gives=["X-Accel-Buffering"],
         refuses=["no_such_job"],

@@ -10,7 +10,8 @@ from api.openapi.parameters import Parameter
 from api.shapes.jobs import Job
 from api.shapes.members import page_of
 
-# A schema is JSON; a mapping says what there is of each media type; None is no body.
+# A schema is JSON; None is no body; a mapping says what there is of each media type: a
+# schema, an example of the text it is, or what OpenAPI says of it.
 Content = type[Schema] | Mapping[str, Any] | None
 
 _Responder = TypeVar("_Responder", bound=Callable[..., None])

@@ -137,5 +137,7 @@ def _content(content: Content) -> dict[str, Any]:
 def _media(kind: Any) -> dict[str, Any]:
     if isinstance(kind, type) and issubclass(kind, Schema):
         return {"schema": kind, "example": schemas.example_of(kind)}
+    if isinstance(kind, Mapping):
+        return dict(kind)
     # Text, of which an example says more than any schema.
     return {"schema": {"type": "string"}, "example": kind}

@@ -9,10 +9,11 @@ import orjson
 
 from api import media
 from api.assets import Assets, path_of
-from api.openapi.describing import describes
+from api.openapi.describing import describes, describes_item
 from api.openapi.document import build
 from api.problems import HTML, ProblemList, ProblemPages
 from api.router import Router
+from api.shapes.operating import OpenApi
 
 _DOCUMENT: Final = "/openapi.json"
 _POLICY: Final = (
@@ -66,7 +67,7 @@ class Document:
         # Every route is known only when the first request has come.
         self._json = cache(lambda: orjson.dumps(make()))
 
-    @describes({200: {media.JSON: '{"openapi": "3.1.0"}'}}, tagged=True)
+    @describes_item(OpenApi)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Describe this API, in OpenAPI 3.1."""
         media.show_bytes(req, resp, self._json(), media.JSON)

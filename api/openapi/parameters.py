@@ -53,7 +53,6 @@ QUERY: Final = _by_name(
         "limit",
         "How many items a page has.",
         _up_to(LIMIT_MAX, since=1, default=LIMIT_DEFAULT),
-        10,
     ),
     Parameter("cursor", "Where the page begins: as `next` or `prev` gave it."),
     Parameter("wait", "Seconds to wait for its end.", _up_to(WAIT_SECONDS_MAX), 0),
@@ -68,7 +67,11 @@ QUERY: Final = _by_name(
     Parameter("actor", "Only what this principal did.", _UUID, A_PERSON),
     Parameter("subject", "Only what was done to this.", _TEXT, "key:4fJ2aZ9xQw1B"),
     one_of("state", "Only jobs in this state.", *STATES),
-    one_of("atomic", "All or nothing; for NDJSON alone.", "true", "false"),
+    Parameter(
+        "atomic",
+        "All or nothing; for NDJSON alone.",
+        {"type": "string", "enum": ["true", "false"]},
+    ),
 )
 
 PATH: Final = _by_name(

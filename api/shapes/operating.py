@@ -1,6 +1,9 @@
 """What is answered to those who run it: keys, audit events, the blocklist, checks."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import fields
 
 from api.shapes.members import (
     A_PERSON,
@@ -98,3 +101,17 @@ METRICS: Final = (
     "# TYPE coin_queue_depth_jobs gauge\n"
     'coin_queue_depth_jobs{lane="0",queue="ledger"} 0.0\n'
 )
+
+
+_EMPTY: Final[Mapping[str, Any]] = {"required": True, "metadata": {"examples": [[]]}}
+
+
+class OpenApi(Shape):
+    """This document (OpenAPI 3.1)."""
+
+    openapi = text("3.1.0")
+    info = mapping({"title": "The People's Coin", "version": "0.1.0"})
+    servers = fields.List(fields.Dict(), **_EMPTY)
+    tags = fields.List(fields.Dict(), **_EMPTY)
+    paths = mapping({})
+    components = mapping({})

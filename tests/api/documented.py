@@ -59,13 +59,19 @@ class Operation:
 
     def answer(self, status):
         """Return what is said of an answer."""
-        return self.said["responses"][str(status)]
+        return self.answers[str(status)]
+
+    @property
+    def answers(self):
+        """Return what is said of every answer, by status."""
+        said = self.said["responses"].items()
+        return {status: resolve(answer) for status, answer in said}
 
     def problems(self):
         """Return the codes of problems by status."""
         return {
             status: set(answer["content"]["application/problem+json"]["examples"])
-            for status, answer in self.said["responses"].items()
+            for status, answer in self.answers.items()
             if "application/problem+json" in answer.get("content", {})
         }
 

@@ -13,7 +13,7 @@ from tests.databases import ROOT
 HTML = {"Accept": "text/html"}
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 RAISED = re.compile(
-    r"""(?:Problem|Refused|unavailable)\(\s*(?:\d{3},\s*)?"(\w+)"
+    r"""(?:Problem|Refused|unavailable|__init__)\(\s*(?:\d{3},\s*)?"(\w+)"
     |"code":\s"(\w+)"
     |'code',\s'(\w+)'
     |^\x20{4}code\s=\s"(\w+)\"""",

@@ -21,10 +21,13 @@ _POLICY: Final = (
     "img-src 'self' data:; connect-src 'self'{worker}; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-# ReDoc writes its rules into a style element it has made empty: this is the sum of
-# nothing, and allows no other. It searches in a worker it makes of a blob.
+# ReDoc makes two style elements: an empty one, which it fills by and by (the sum of
+# nothing), and one with its scrollbar's rules. It searches in a worker, made of a blob.
 _OF_REDOC: Final = {
-    "style": " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",
+    "style": (
+        " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+        " 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
+    ),
     "worker": "; worker-src blob:",
 }
 _PAGE: Final = """\

@@ -30,6 +30,10 @@ def count(window, selector):
     return window.value(f'document.querySelectorAll("{selector}").length')
 
 
+def said(window, selector):
+    return window.value(f'document.querySelector("{selector}")?.innerText') or ""
+
+
 def operations(client):
     """Return how many operations the document has."""
     paths = client.get("/openapi.json")["paths"].values()
@@ -52,6 +56,17 @@ def test_a_page_shows_every_operation_and_asks_nobody_but_us(
     assert [url for url in asked if not url.startswith((f"{api}/", *OURS))] == []
     assert window.complaints() == []
     assert picture.stat().st_size > 20_000
+
+
+def test_a_request_can_be_tried_on_the_page(stack, window):
+    health = "[id$='-get_health']"
+    window.open(f"{stack.endpoints['api']}/docs")
+    for step in (".opblock-summary-control", ".try-out__btn", ".execute"):
+        eventually(lambda step=step: count(window, f"{health} {step}") == 1, within=30)
+        window.value(f'document.querySelector("{health} {step}").click()')
+
+    eventually(lambda: '"ok"' in said(window, f"{health} .live-responses-table"))
+    assert window.complaints() == []
 
 
 @pytest.mark.parametrize("path", ["/problems", "/problems/insufficient_credits"])

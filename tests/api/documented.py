@@ -6,6 +6,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from api.openapi.headers import ALWAYS
 from cli.openapi import document
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -66,6 +67,14 @@ class Operation:
         """Return what is said of every answer, by status."""
         said = self.said["responses"].items()
         return {status: resolve(answer) for status, answer in said}
+
+    def assert_described(self, status, headers, body):
+        """Fail unless an answer has the headers described, and is no other problem."""
+        said = self.answer(status)
+        known = {name.lower() for name in (*said["headers"], *ALWAYS)}
+        assert {name.lower() for name in headers} <= known
+        if status >= 400:
+            assert body["code"] in self.problems()[str(status)]
 
     def problems(self):
         """Return the codes of problems by status."""

@@ -1,5 +1,6 @@
 """What the `type` of a problem leads to: help, for people and programs (RFC 9457)."""
 
+import re
 from collections.abc import Callable
 from html import escape
 from typing import Any, Final
@@ -42,6 +43,7 @@ _PROBLEM: Final = """\
 <p>{why}</p>
 <h2>What to do</h2>
 <p>{fix}</p>"""
+_QUOTED: Final = re.compile("`([^`]+)`")
 _ROW: Final = (
     '<dt>{status} <a href="{path}"><code>{code}</code></a></dt><dd>{what}</dd>'
 )
@@ -92,7 +94,7 @@ def _shown(found: ProblemType) -> dict[str, Any]:
 
 
 def _page(found: ProblemType) -> str:
-    shown = {name: escape(str(value)) for name, value in _shown(found).items()}
+    shown = {name: _marked_up(str(said)) for name, said in _shown(found).items()}
     return _framed(found.what, _PROBLEM.format(**shown))
 
 
@@ -102,11 +104,16 @@ def _list() -> str:
             status=found.status,
             path=escape(found.path),
             code=escape(code),
-            what=escape(found.what),
+            what=_marked_up(found.what),
         )
         for code, found in problem_types().items()
     )
     return _framed("Problems", f"<h1>Problems</h1>\n<dl>\n{rows}\n</dl>")
+
+
+def _marked_up(text: str) -> str:
+    """Return text as HTML; what stands in backquotes is code."""
+    return _QUOTED.sub(r"<code>\1</code>", escape(text))
 
 
 def _framed(title: str, content: str) -> str:

@@ -18,7 +18,7 @@ from domain.settings import Settings
 from tests.api.documented import operations
 from tests.api.world import World
 
-EXAMPLES = 25
+EXAMPLES = 20
 
 
 @schemathesis.check

@@ -144,13 +144,13 @@ def test_what_nobody_explains_is_404_and_not_said_again(stranger, code):
 
 
 def test_what_is_written_in_the_table_cannot_be_markup(stranger, monkeypatch):
-    found = problem_types()["blocked"]._replace(why="<script>alert(1)</script> & so")
+    found = problem_types()["blocked"]._replace(why="<script>alert(1)</script> & `so`")
     monkeypatch.setitem(problem_types(), "blocked", found)
 
     page = stranger.get("/problems/blocked", headers=HTML)
 
     assert "<script>" not in page.text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; so" in page.text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; <code>so</code>" in page.text
 
 
 def test_a_page_runs_nothing_and_asks_nobody_else(stranger):

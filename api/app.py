@@ -7,8 +7,6 @@ from typing import Any
 import falcon
 import orjson
 from falcon.media import JSONHandler
-from falcon.responders import create_default_options
-from falcon.routing import CompiledRouter
 
 import tasks
 from api import (
@@ -20,7 +18,6 @@ from api import (
     keys,
     ledger,
     people,
-    problems,
     status,
     wallets,
 )
@@ -33,6 +30,8 @@ from api.intake import Doorbell, Intake
 from api.limits import Limits
 from api.metrics import Metrics
 from api.middleware import Principals, RequestIdentity
+from api.openapi import pages
+from api.router import Router
 from api.security import SecurityHeaders
 from api.shared import Shared
 from api.signatures import Signatures
@@ -43,34 +42,17 @@ from domain.db import create_engine, create_store_engine, session_factory
 from domain.settings import Settings
 
 
-class _Methods(dict[str, Any]):
-    """A route's responders; a method nobody knows is one it does not have: 405."""
-
-    def __missing__(self, _method: str) -> Any:
-        return self["CONNECT"]
-
-
-class _Router(CompiledRouter):
-    """Answers HEAD wherever there is GET, and OPTIONS everywhere."""
-
-    def map_http_methods(self, resource: object, **kwargs: Any) -> Any:
-        methods = _Methods(super().map_http_methods(resource, **kwargs))
-        if "GET" in methods:
-            methods.setdefault("HEAD", methods["GET"])
-        # Falcon's own leaves itself out of what it says is allowed.
-        allowed = sorted([*methods, "OPTIONS"])
-        methods.setdefault("OPTIONS", create_default_options(allowed))
-        return methods
-
-
 def start() -> None:
     """Set up logs and refuse to serve a database whose operations differ."""
     tasks.start(gather_logs=True)
 
 
-def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
+def create_app(
+    settings: Settings | None = None, router: Router | None = None
+) -> falcon.App[Any, Any]:
     """Return the API over the settings' database and broker; connects to neither."""
     settings = settings or Settings.from_environ(os.environ)
+    router = router or Router()
     engine = create_engine(settings)
     sessions = session_factory(engine)
     doorbell = Doorbell(tasks.ring)
@@ -100,7 +82,7 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
             Principals(ApiKeys(sessions), tokens),
             Limits(settings, addresses, blocklist, shared),
         ],
-        router=_Router(),
+        router=router,
     )
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = JSONHandler(dumps=orjson.dumps)
@@ -108,7 +90,6 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
     app.add_route("/health", status.Health())
     app.add_route("/status/ready", status.Ready(sessions, broker))
     app.add_route("/metrics", Metrics(sessions))
-    app.add_route("/problems/{code}", problems.ProblemPages())
     app.add_route("/jobs", jobs.Jobs(sessions))
     app.add_route("/jobs/{job_id:uuid}", jobs.JobItem(sessions, waiters))
     app.add_route("/jobs/{job_id:uuid}/events", jobs.JobEvents(sessions, waiters))
@@ -132,4 +113,5 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
     keys.add_routes(app, sessions)
     wallets.add_routes(app, sessions, signatures)
     blocks.add_routes(app, sessions, blocklist)
+    pages.add_routes(app, router)
     return app

@@ -8,7 +8,9 @@ import falcon
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import query
+from api.openapi.describing import describes_page
 from api.permissions import principal_of
+from api.shapes.operating import AuditEvent
 from domain import audit_events, users
 from domain.audit_events import Action
 
@@ -63,6 +65,11 @@ class AuditEvents:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_page(
+        "events",
+        AuditEvent,
+        query=["action", "actor", "subject", "since", "until"],
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List events, newest first: a key its application's, people in a role all."""
         filters = ("action", "actor", "subject", "since", "until")

@@ -21,19 +21,18 @@ from api import media, query
 from api.addresses import UNKNOWN, address_of
 from api.audit import note
 from api.blocklist import Blocklist
-from api.bodies import PRINTABLE, REASON_LENGTH_MAX
+from api.bodies import REASON_LENGTH_MAX, example, printable
+from api.openapi.describing import describes, describes_item, describes_page
+from api.openapi.parameters import one_of
 from api.permissions import principal_of
+from api.shapes.operating import Block, Lifted
 from domain import blocklist
 from domain.audit_events import Action
 from domain.networks import Network, lies_in, read_network
 
 _SECONDS: Final = 3_600
+_STATE: Final = one_of("state", "Those that stand, or all.", "standing", "all")
 _ADDRESS_LENGTH_MAX: Final = 64
-
-
-def _printable(value: str) -> None:
-    if not PRINTABLE.fullmatch(value):
-        raise ValidationError("No control characters.")
 
 
 class BlockBody(Schema):
@@ -44,15 +43,21 @@ class BlockBody(Schema):
 
         unknown = RAISE
 
-    address = fields.String(validate=validate.Length(1, _ADDRESS_LENGTH_MAX))
+    address = fields.String(
+        validate=validate.Length(1, _ADDRESS_LENGTH_MAX),
+        metadata=example("203.0.113.0/24"),
+    )
     principal = fields.UUID()
     reason = fields.String(
-        required=True, validate=[validate.Length(1, REASON_LENGTH_MAX), _printable]
+        required=True,
+        validate=[validate.Length(1, REASON_LENGTH_MAX), printable],
+        metadata=example("sends spam"),
     )
     seconds = fields.Integer(
         strict=True,
         load_default=_SECONDS,
         validate=validate.Range(1, blocklist.SECONDS_MAX),
+        metadata=example(_SECONDS),
     )
 
     @validates_schema
@@ -77,6 +82,7 @@ class Blocks:
         self._known = known
         self._schema = BlockBody()
 
+    @describes_page("blocks", Block, query=[_STATE])
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show a page of the blocks that stand, or of all there ever were."""
         query.allow(req, "state", "limit", "cursor")
@@ -89,6 +95,14 @@ class Blocks:
             )
         query.page(req, resp, "blocks", found, lambda row: _describe(row, now))
 
+    @describes(
+        {201: Block},
+        body=BlockBody,
+        refuses=[
+            *("no_such_network", "network_too_wide", "block_too_long"),
+            *("blocks_yourself", "blocklist_full"),
+        ],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Block an address, a network or a principal, for a while."""
         body = media.load(self._schema, media.read_json(req))
@@ -110,6 +124,7 @@ class Blocks:
         resp.location = f"/api/immune/blocklist/{block.id}"
         resp.media = _describe(block, now)
 
+    @describes({200: Lifted}, query=[])
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Lift every block."""
         query.allow(req)
@@ -130,6 +145,7 @@ class BlockItem:
         self._sessions = sessions
         self._known = known
 
+    @describes_item(Block, refuses=["no_such_block"])
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, block_id: UUID
     ) -> None:
@@ -138,6 +154,7 @@ class BlockItem:
             block = blocklist.find(session, block_id)
         media.show(req, resp, _describe(block, datetime.now(UTC)))
 
+    @describes({204: None}, refuses=["no_such_block"])
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, block_id: UUID
     ) -> None:

@@ -19,6 +19,11 @@ BATCH_ENTRIES_MAX: Final = 5_000
 # They would hide an owner's balance behind another resource under /ledger/.
 _RESERVED: Final = frozenset({"batches", "operations", "transfers", "trial-balance"})
 _OWNER: Final = re.compile(r"\w[\w.:+~@-]*")
+A_WRITE: Final = {
+    "owner_id": "alice",
+    "operation": "CREDIT_ADD",
+    "nonce": "order-18",
+}
 PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 
 
@@ -39,7 +44,8 @@ def printable(value: str) -> None:
         raise ValidationError("No control characters.")
 
 
-def _metadata(value: Any) -> None:
+def metadata_value(value: Any) -> None:
+    """Refuse what is no small object of exact values."""
     if not isinstance(value, dict):
         raise ValidationError("An object.")
     if len(orjson.dumps(value)) > METADATA_BYTES_MAX:
@@ -50,7 +56,8 @@ def _metadata(value: Any) -> None:
         )
 
 
-def _list(value: Any) -> None:
+def batch_entries(value: Any) -> None:
+    """Refuse what is no list."""
     if not isinstance(value, list):
         raise ValidationError("A list.")
 
@@ -62,13 +69,20 @@ def truth_value(value: Any) -> None:
         raise ValidationError("true or false.")
 
 
-def _owner(**options: Any) -> fields.String:
-    return fields.String(required=True, validate=owner_name, **options)
+def example(value: Any) -> dict[str, Any]:
+    """Return the metadata of a field with an example."""
+    return {"examples": [value]}
+
+
+def _owner(name: str = "alice", **options: Any) -> fields.String:
+    said = example(name)
+    return fields.String(required=True, validate=owner_name, metadata=said, **options)
 
 
 def _nonce(*, required: bool) -> fields.String:
     length = validate.Length(1, NONCE_LENGTH_MAX)
-    return fields.String(required=required, validate=[length, printable])
+    said = example("order-17")
+    return fields.String(required=required, validate=[length, printable], metadata=said)
 
 
 def _whole(**options: Any) -> fields.Integer:
@@ -86,9 +100,15 @@ class OperationBody(_Body):
     """POST /ledger."""
 
     owner_id = _owner()
-    operation = fields.String(required=True, validate=validate.Length(1, 100))
+    operation = fields.String(
+        required=True,
+        validate=validate.Length(1, 100),
+        metadata=example("CREDIT_ADD"),
+    )
     nonce = _nonce(required=False)
-    metadata = fields.Raw(validate=_metadata)
+    metadata = fields.Raw(
+        validate=metadata_value, metadata=example({"note": "garden day"})
+    )
     amount = _whole(validate=validate.Range(-INTEGER_MAX, INTEGER_MAX))
 
 
@@ -96,10 +116,16 @@ class TransferBody(_Body):
     """POST /ledger/transfers."""
 
     source = _owner(data_key="from")
-    target = _owner(data_key="to")
-    amount = _whole(required=True, validate=validate.Range(1, INTEGER_MAX))
+    target = _owner("bob", data_key="to")
+    amount = _whole(
+        required=True,
+        validate=validate.Range(1, INTEGER_MAX),
+        metadata=example(1),
+    )
     nonce = _nonce(required=False)
-    metadata = fields.Raw(validate=_metadata)
+    metadata = fields.Raw(
+        validate=metadata_value, metadata=example({"note": "garden day"})
+    )
 
     @post_load
     def _as_sent(self, body: dict[str, Any], **_options: Any) -> dict[str, Any]:
@@ -124,7 +150,9 @@ class ReversalBody(_Body):
 
     nonce = _nonce(required=False)
     reason = fields.String(
-        required=True, validate=[validate.Length(1, REASON_LENGTH_MAX), printable]
+        required=True,
+        validate=[validate.Length(1, REASON_LENGTH_MAX), printable],
+        metadata=example("entered twice"),
     )
 
 
@@ -133,7 +161,10 @@ class ContentBody(_Body):
 
     owner_id = _owner()
     nonce = _nonce(required=False)
-    title = fields.String(validate=[validate.Length(1, TITLE_LENGTH_MAX), printable])
+    title = fields.String(
+        validate=[validate.Length(1, TITLE_LENGTH_MAX), printable],
+        metadata=example("First words"),
+    )
 
 
 class AccessBody(_Body):
@@ -156,11 +187,16 @@ def entry_schema(entry: Any) -> Schema:
 class BatchBody(_Body):
     """POST /ledger/batches as JSON; its entries are read one by one."""
 
-    entries = fields.Raw(required=True, validate=_list)
-    atomic = fields.Raw(validate=truth_value, load_default=False)
+    entries = fields.Raw(
+        required=True, validate=batch_entries, metadata=example([A_WRITE])
+    )
+    atomic = fields.Raw(
+        validate=truth_value, load_default=False, metadata=example(False)
+    )
 
 
 __all__ = [
+    "A_WRITE",
     "BATCH_ENTRIES_MAX",
     "DEPTH_MAX",
     "NONCE_LENGTH_MAX",
@@ -169,9 +205,14 @@ __all__ = [
     "BatchBody",
     "ContentBody",
     "OperationBody",
+    "OperationEntry",
     "ReversalBody",
     "TransferBody",
+    "TransferEntry",
+    "batch_entries",
     "entry_schema",
+    "example",
+    "metadata_value",
     "owner_name",
     "printable",
     "truth_value",

@@ -8,7 +8,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from api import media
 from api.bodies import AccessBody, ContentBody
 from api.ledger import Writes
+from api.openapi.describing import describes_item, describes_write
 from api.permissions import principal_of
+from api.shapes.ledger import Content, Published, Written
+from api.signatures import REFUSES_UNSIGNED
 from domain import content
 
 
@@ -19,6 +22,11 @@ class Contents:
         self._writes = writes
         self._schema = ContentBody()
 
+    @describes_write(
+        ContentBody,
+        Published,
+        refuses=["wrong_application", "insufficient_credits", *REFUSES_UNSIGNED],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept new content, paid for by its owner."""
         body = media.load(self._schema, media.read_json(req))
@@ -38,6 +46,7 @@ class ContentItem:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_item(Content, refuses=["wrong_application", "no_such_content"])
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, content_id: UUID
     ) -> None:
@@ -55,6 +64,9 @@ class Accesses:
         self._writes = writes
         self._schema = AccessBody()
 
+    @describes_write(
+        AccessBody, Written, refuses=["wrong_application", "no_such_content"]
+    )
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, content_id: UUID
     ) -> None:

@@ -19,7 +19,10 @@ from api.answers import (
 )
 from api.errors import DATABASE_AWAY
 from api.media import show
+from api.openapi.describing import describes, describes_item, describes_page
 from api.permissions import principal_of
+from api.shapes.jobs import EVENTS, JobSummary
+from api.shapes.jobs import Job as Shown
 from api.waiters import Waiters
 from domain import jobs
 from domain.jobs import FINAL, STATES, Job, Viewer
@@ -43,6 +46,7 @@ class Jobs:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_page("jobs", JobSummary, query=["state", "kind"])
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List the caller's jobs, newest first."""
         query.allow(req, "state", "kind", "limit", "cursor")
@@ -65,6 +69,9 @@ class JobItem:
         self._sessions = sessions
         self._waiters = waiters
 
+    @describes_item(
+        Shown, query=["wait"], gives=["Retry-After"], refuses=["no_such_job"]
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: UUID) -> None:
         """Show a job, at once or when it has finished."""
         query.allow(req, "wait")
@@ -77,6 +84,7 @@ class JobItem:
             resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
         show(req, resp, describe(job))
 
+    @describes_item(Shown, refuses=["no_such_job", "job_finished"])
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, job_id: UUID
     ) -> None:
@@ -104,6 +112,11 @@ class JobRetry:
         self._ring = ring
         self._allowance = timedelta(seconds=deadline_seconds)
 
+    @describes(
+        {202: Shown},
+        gives=["Location", "Retry-After"],
+        refuses=["no_such_job", "job_not_failed"],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: UUID) -> None:
         """Queue a failed job again."""
         with self._sessions.begin() as session:
@@ -125,6 +138,12 @@ class JobEvents:
         self._sessions = sessions
         self._waiters = waiters
 
+    @describes(
+        {200: {"text/event-stream": {"example": EVENTS}}, 204: None},
+        takes=["Last-Event-ID"],
+        gives=["X-Accel-Buffering"],
+        refuses=["no_such_job"],
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: UUID) -> None:
         """Stream the job's states until it has finished; resumes where it was cut."""
         last = req.get_header("Last-Event-ID")

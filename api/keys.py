@@ -9,9 +9,11 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
-from api.bodies import printable
+from api.bodies import example, printable
 from api.errors import Problem, Unprocessable
+from api.openapi.describing import describes, describes_item, describes_page
 from api.permissions import principal_of
+from api.shapes.operating import ApiKey, NewApiKey
 from domain import keys
 from domain.principals import Principal
 
@@ -29,15 +31,20 @@ class KeyBody(Schema):
     """POST /auth/api-keys."""
 
     name = fields.String(
-        load_default="", validate=[validate.Length(max=NAME_LENGTH_MAX), printable]
+        load_default="",
+        validate=[validate.Length(max=NAME_LENGTH_MAX), printable],
+        metadata=example("the shop's till"),
     )
     application = fields.String(validate=validate.Length(1, 100))
     scopes = fields.List(
         fields.String(validate=validate.OneOf(keys.SCOPES)),
         required=True,
         validate=validate.Length(1, len(keys.SCOPES)),
+        metadata=example(["ledger:read"]),
     )
-    expires_at = fields.AwareDateTime(format="iso", load_default=None)
+    expires_at = fields.AwareDateTime(
+        format="iso", load_default=None, metadata=example("2031-11-20T21:50:00Z")
+    )
     replaces = fields.String(load_default=None, validate=validate.Length(1, 100))
 
 
@@ -48,6 +55,14 @@ class Keys:
         self._sessions = sessions
         self._schema = KeyBody()
 
+    @describes(
+        {201: NewApiKey},
+        body=KeyBody,
+        refuses=[
+            *("wrong_application", "no_such_key", "unknown_scope"),
+            "unknown_application",
+        ],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Create a key and show it, this once."""
         principal = principal_of(req)
@@ -70,6 +85,9 @@ class Keys:
         resp.content_type = media.JSON
         resp.data = orjson.dumps({**key.describe(), "key": text})
 
+    @describes_page(
+        "keys", ApiKey, query=["application"], refuses=["wrong_application"]
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List keys, newest first, none with its secret."""
         query.allow(req, "application", "limit", "cursor")
@@ -90,12 +108,14 @@ class KeyItem:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_item(ApiKey, refuses=["no_such_key"])
     def on_get(self, req: falcon.Request, resp: falcon.Response, key_id: str) -> None:
         """Show one key without its secret."""
         with self._sessions() as session:
             key = keys.find(session, key_id, application=_visible(principal_of(req)))
         media.show(req, resp, key.describe())
 
+    @describes_item(ApiKey, refuses=["no_such_key"])
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, key_id: str
     ) -> None:

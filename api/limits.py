@@ -26,7 +26,7 @@ from domain.settings import OFF, Settings
 _log = structlog.get_logger()
 
 # Whoever asks whether we live must hear it, whatever happens otherwise.
-_LIVENESS: Final = "/health"
+LIVENESS: Final = "/health"
 _PROBES: Final = frozenset({"/status/ready", "/metrics"})
 _LOGINS: Final = frozenset(
     {
@@ -110,7 +110,7 @@ class Limits:
         context.address = address = counted(context.client)
         context.credential = credential = _credential(req)
         context.charged = None
-        if path == _LIVENESS:
+        if path == LIVENESS:
             return
         now = time.time()
         block = self._blocklist.of_address(address, now=now)
@@ -152,7 +152,7 @@ class Limits:
     def _charge_known(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Count a known caller for its address where nobody asks who calls."""
         context = req.context
-        if context.charged is None and self._anyone and req.path != _LIVENESS:
+        if context.charged is None and self._anyone and req.path != LIVENESS:
             charged = Charged.of(self._anyone, context.address, gray=False)
             _charge(req, resp, charged, now=time.time())
 
@@ -164,7 +164,7 @@ class Limits:
         succeeded: bool,  # noqa: FBT001  Falcon's signature
     ) -> None:
         """Count failures: those who guess and probe are slowed down."""
-        if succeeded or req.path == _LIVENESS:
+        if succeeded or req.path == LIVENESS:
             return
         context, status = req.context, resp.status_code
         principal: Principal | None = getattr(context, "principal", None)

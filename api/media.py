@@ -222,12 +222,18 @@ def exact(value: Any) -> bool:
 
 def show(req: falcon.Request, resp: falcon.Response, media: Any) -> None:
     """Answer one item with a strong ETag, or 304 when the caller has it already."""
-    body = orjson.dumps(media)
+    show_bytes(req, resp, orjson.dumps(media), JSON)
+
+
+def show_bytes(
+    req: falcon.Request, resp: falcon.Response, body: bytes, kind: str
+) -> None:
+    """Answer one item of a media type in the same way."""
     resp.etag = tag = _tag(body)
     if req.method in {"GET", "HEAD"} and {"*", tag} & set(req.if_none_match or ()):
         resp.status = falcon.HTTP_304
         return
-    resp.content_type = JSON
+    resp.content_type = kind
     resp.data = body
 
 

@@ -21,6 +21,8 @@ from prometheus_client.registry import REGISTRY, Collector, CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.openapi.describing import describes
+from api.shapes.operating import METRICS
 from domain import jobs
 
 _log = structlog.get_logger()
@@ -104,6 +106,7 @@ class Metrics:
         self._queues = CollectorRegistry()
         self._queues.register(Queues(sessions))
 
+    @describes({200: {"text/plain": METRICS}})
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer every figure in Prometheus's text format."""
         resp.content_type = CONTENT_TYPE_LATEST

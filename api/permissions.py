@@ -61,7 +61,13 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/health"): _OPEN,
     ("GET", "/status/ready"): _OPEN,
     ("GET", "/metrics"): _OPEN,
+    ("GET", "/problems"): _OPEN,
     ("GET", "/problems/{code}"): _OPEN,
+    ("GET", "/openapi.json"): _OPEN,
+    ("GET", "/docs"): _OPEN,
+    ("GET", "/apidocs"): _OPEN,
+    ("GET", "/redoc"): _OPEN,
+    ("GET", "/assets/{digest}/{name}"): _OPEN,
     # A job belongs to who submitted it; the query sees to that.
     ("GET", "/jobs"): Rule(others=_OPERATORS),
     ("GET", "/jobs/{job_id:uuid}"): Rule(others=_OPERATORS),

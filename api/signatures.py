@@ -17,6 +17,10 @@ from api.permissions import principal_of
 from domain import signatures, wallets
 
 SKEW_SECONDS: Final = 300
+# What they may answer who demand signatures, for those who describe a route.
+REFUSES_UNSIGNED: Final = (
+    *("signature_required", "invalid_signature", "stale_signature", "signature_used"),
+)
 # Longer than it could be brought again: signed ahead of time, by a slow clock of ours.
 _KEPT: Final = timedelta(seconds=3 * SKEW_SECONDS)
 

@@ -12,6 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.errors import Problem
+from api.openapi.describing import describes
+from api.shapes.operating import Health as Alive
+from api.shapes.operating import Readiness
 from domain import jobs
 from domain.operations import differences
 
@@ -28,6 +31,7 @@ _CANARY_AGE_MAX: Final = timedelta(seconds=15)
 class Health:
     """GET /health."""
 
+    @describes({200: Alive})
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Say that the process answers; nothing else is asked."""
         resp.media = {"status": "ok"}
@@ -43,6 +47,7 @@ class Ready:
         self._broker = broker
         self._head = max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
 
+    @describes({200: Readiness}, refuses=["not_ready"])
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         """Answer 200 when a write would be accepted and applied, else 503 and why."""
         checks = {

@@ -7,6 +7,7 @@ from cli import (
     imports,
     keys,
     migrate,
+    openapi,
     operations,
     people,
     tokens,
@@ -30,6 +31,7 @@ for command in (
     doctor.doctor,
     imports.import_file,
     operations.operations,
+    openapi.openapi,
     worker.worker,
 ):
     main.add_command(command)

@@ -23,10 +23,10 @@ MAY_IMPORT = {
         *("domain", "tasks", "logconfig"),
         *("cryptography", "falcon", "gevent", "gunicorn", "httptools", "marshmallow"),
         *("orjson", "prometheus_client", "psycopg2", "redis", "sqlalchemy"),
-        *("argon2", "jwt", "limits", "structlog", "urllib3"),
+        *("apispec", "argon2", "jwt", "limits", "structlog", "urllib3"),
     },
     "cli": {
-        *("domain", "tasks", "celeryconfig", "logconfig"),
+        *("api", "domain", "tasks", "celeryconfig", "logconfig"),
         *("alembic", "click", "kombu", "orjson", "psutil", "psycopg2", "redis"),
         "sqlalchemy",
     },

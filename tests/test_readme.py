@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import domain.apps
+from api.openapi.document import build
+from api.permissions import RULES, Rule
 from bench import report
 from bench.tables import tables
 from cli import main
@@ -100,6 +102,19 @@ def test_the_queue_it_shows_is_declared(registries):
     exec(block("# tasks/reports.py"), {"__name__": "tasks.reports"})  # noqa: S102
 
     assert kinds["reports.summarize"].every_seconds == 3600
+
+
+def test_the_route_it_shows_is_described(monkeypatch):
+    names = {"__name__": "api.greetings"}
+    exec(block("# api/greetings.py"), names)  # noqa: S102
+    rules = {**RULES, ("GET", "/greetings"): Rule()}
+    monkeypatch.setattr("api.openapi.routes.RULES", rules)
+
+    said = build({"/greetings": names["Greetings"]()})["paths"]["/greetings"]["get"]
+
+    assert said["summary"] == "Greet the caller"
+    shown = said["responses"]["200"]["content"]["application/json"]["example"]
+    assert shown == {"greeting": "Good morning"}
 
 
 def test_every_file_it_links_to_exists():

@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
 from api.bodies import owner_name
+from api.openapi.describing import describes, describes_item
 from api.permissions import principal_of, readable, require_readable
+from api.shapes import ledger as shapes
 from domain import ledger
 from domain.apps import applications
 
@@ -17,6 +19,7 @@ from domain.apps import applications
 class OperationList:
     """GET /ledger/operations."""
 
+    @describes_item(shapes.OperationList)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show what the caller's application can do, and for how many credits."""
         principal = principal_of(req)
@@ -39,6 +42,7 @@ class TransferItem:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_item(shapes.Transfer, refuses=["no_such_transfer", "not_your_account"])
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, transfer_id: UUID
     ) -> None:
@@ -59,6 +63,7 @@ class Balances:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_item(shapes.Balance, query=["at"], refuses=["not_your_account"])
     def on_get(self, req: falcon.Request, resp: falcon.Response, owner_id: str) -> None:
         """Show an owner's balance, now or at an earlier time."""
         principal = principal_of(req)
@@ -97,6 +102,7 @@ class TrialBalances:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes({200: shapes.TrialBalance})
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show that the application's books balance."""
         principal = principal_of(req)

@@ -12,7 +12,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
 from api.ledger.reading import require_owner
+from api.openapi.describing import describes
 from api.permissions import principal_of, require_readable
+from api.shapes.ledger import STATEMENT_CSV, Entry
+from api.shapes.members import page_of
 from domain import ledger
 
 _CSV: Final = "text/csv"
@@ -28,6 +31,12 @@ class Entries:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes(
+        {200: {media.JSON: page_of("entries", Entry), _CSV: STATEMENT_CSV}},
+        query=[*_FILTERS, "limit", "cursor"],
+        gives=["Content-Disposition"],
+        refuses=["not_your_account"],
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response, owner_id: str) -> None:
         """Show a page of an owner's entries, or the whole statement as CSV."""
         principal = principal_of(req)

@@ -5,10 +5,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import falcon
+import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
 from api.bodies import (
+    A_WRITE,
     BATCH_ENTRIES_MAX,
     BatchBody,
     OperationBody,
@@ -18,8 +20,10 @@ from api.bodies import (
 )
 from api.errors import FAULTS_MAX, Unprocessable
 from api.limits import charge_entries
+from api.openapi.describing import describes_write
 from api.permissions import missing_scope, principal_of, require_own
-from api.signatures import Signatures
+from api.shapes.ledger import BatchOutcome, Written
+from api.signatures import REFUSES_UNSIGNED, Signatures
 from api.submissions import Draft, Submissions, idempotency_key
 from domain import ledger
 from domain.apps import Terms
@@ -122,6 +126,14 @@ class Operations:
         self._writes = writes_
         self._schema = OperationBody()
 
+    @describes_write(
+        OperationBody,
+        Written,
+        refuses=[
+            *("not_your_account", "unknown_operation", "insufficient_credits"),
+            *("already_claimed", *REFUSES_UNSIGNED),
+        ],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept one operation on one owner."""
         body = media.load(self._schema, media.read_json(req))
@@ -144,6 +156,12 @@ class Batches:
         self._writes = writes_
         self._schema = BatchBody()
 
+    @describes_write(
+        {media.JSON: BatchBody, media.NDJSON: orjson.dumps(A_WRITE).decode()},
+        BatchOutcome,
+        query=["atomic"],
+        refuses=["not_your_account", "batch_refused", *REFUSES_UNSIGNED],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept up to 5,000 writes, as JSON or one a line."""
         query.allow(req, "atomic")
@@ -210,6 +228,14 @@ class Transfers:
         self._writes = writes_
         self._schema = TransferBody()
 
+    @describes_write(
+        TransferBody,
+        Written,
+        refuses=[
+            *("not_your_account", "same_account", "insufficient_credits"),
+            *REFUSES_UNSIGNED,
+        ],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Accept a transfer between two owners."""
         body = media.load(self._schema, media.read_json(req))
@@ -234,6 +260,14 @@ class Reversals:
         self._sessions = sessions
         self._schema = ReversalBody()
 
+    @describes_write(
+        ReversalBody,
+        Written,
+        refuses=[
+            *("no_such_transfer", "already_reversed", "not_reversible"),
+            "insufficient_credits",
+        ],
+    )
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, transfer_id: UUID
     ) -> None:

@@ -10,6 +10,8 @@ from api.outgoing import Unanswered, ask
 _log = structlog.get_logger()
 
 _SECONDS: Final = 3.0
+# What it may answer, for those who describe a route.
+REFUSES_BOTS: Final = ("captcha_needed", "captcha_failed", "bot_check_unavailable")
 
 
 class BotCheck:

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.audit import note_of_person
 from api.media import load, read_json
 from api.middleware import bearer_token, invalid_token
+from api.openapi.describing import describes
 from api.people.bodies import ExternalBody
 from api.people.entrance import Entrance, device, note_login
 from api.people.oidc import OpenIdIssuer
+from api.shapes.people import Tokens
 from api.tokens import AccessTokens
 from domain import external_identities, logins
 from domain.audit_events import Action
@@ -35,6 +37,15 @@ class External:
         self._tokens = tokens
         self._issuer = issuer
 
+    @describes(
+        {200: Tokens, 201: Tokens, 204: None},
+        body=ExternalBody,
+        refuses=[
+            *("invalid_id_token", "invalid_token", "login_too_old", "not_found"),
+            *("username_needed", "invalid_username", "username_taken", "email_taken"),
+            *("identity_taken", "issuer_unavailable"),
+        ],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Log in; sent with an access token, link the identity to its account."""
         body = load(_body, read_json(req))

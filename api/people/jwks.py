@@ -4,6 +4,8 @@ import falcon
 
 from api import query
 from api.media import show
+from api.openapi.describing import describes_item
+from api.shapes.people import PublicKeys
 from api.tokens import JWKS_SECONDS, AccessTokens
 
 
@@ -13,6 +15,7 @@ class Jwks:
     def __init__(self, tokens: AccessTokens) -> None:
         self._tokens = tokens
 
+    @describes_item(PublicKeys, query=[])
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show the keys."""
         query.allow(req)

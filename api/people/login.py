@@ -9,13 +9,15 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.addresses import client_of
 from api.audit import note, note_of_person
 from api.errors import BEARER, Problem
-from api.media import load, read_form, read_json, show
+from api.media import FORM, load, read_form, read_json, show
+from api.openapi.describing import describes
 from api.people.bodies import RefreshBody, RegisterBody, TokenBody
-from api.people.bot_check import BotCheck
+from api.people.bot_check import REFUSES_BOTS, BotCheck
 from api.people.entrance import Entrance
 from api.people.hashing import Passwords
 from api.people.users import describe
 from api.permissions import login_of, principal_of
+from api.shapes.people import Person, Tokens
 from domain import logins, users
 from domain.audit_events import Action
 from domain.logins import Login, Refreshed, Reused
@@ -42,6 +44,15 @@ class Register:
         self._passwords = passwords
         self._bot_check = bot_check
 
+    @describes(
+        {201: Person},
+        body=RegisterBody,
+        tagged=True,
+        refuses=[
+            *("invalid_username", "username_taken", "invalid_email", "email_taken"),
+            *("weak_password", "logins_busy", *REFUSES_BOTS),
+        ],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Make an account."""
         body = load(_register_body, read_json(req))
@@ -77,6 +88,11 @@ class Token:
         self._entrance = entrance
         self._bot_check = bot_check
 
+    @describes(
+        {200: Tokens},
+        body={FORM: TokenBody},
+        refuses=["wrong_credentials", "login_delayed", "logins_busy", *REFUSES_BOTS],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Log in with username and password."""
         form = load(_token_body, read_form(req))
@@ -91,6 +107,7 @@ class Refresh:
         self._sessions = sessions
         self._entrance = entrance
 
+    @describes({200: Tokens}, body=RefreshBody, refuses=["invalid_refresh_token"])
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Exchange a refresh token for a new pair; a spent one ends its session."""
         token = load(_refresh_body, read_json(req))["refresh_token"]
@@ -118,6 +135,7 @@ class Logout:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes({204: None}, refuses=["no_such_session"])
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """End the session the access token is of."""
         user_id, login_id = principal_of(req).id, login_of(req)

@@ -11,10 +11,12 @@ from api.audit import note, note_of_person
 from api.errors import Problem
 from api.intake import Intake
 from api.media import load, read_json
+from api.openapi.describing import describes
 from api.people.bodies import PasswordBody, ResetConfirmBody, ResetRequestBody
 from api.people.entrance import Entrance
 from api.people.hashing import Passwords
 from api.permissions import login_of, principal_of
+from api.shapes.people import MailOnItsWay
 from domain import logins, password_resets, users
 from domain.audit_events import Action
 from domain.ids import derived_id, uuid7
@@ -43,6 +45,14 @@ class PasswordChange:
         self._passwords = passwords
         self._entrance = entrance
 
+    @describes(
+        {204: None},
+        body=PasswordBody,
+        refuses=[
+            *("wrong_password", "weak_password", "login_too_old", "login_delayed"),
+            *("no_such_user", "logins_busy"),
+        ],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Replace the caller's password, and end their other sessions."""
         body = load(_password_body, read_json(req))
@@ -76,6 +86,7 @@ class ResetRequest:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
+    @describes({202: MailOnItsWay}, body=ResetRequestBody, refuses=["invalid_email"])
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Have a mail sent to the address, should it be somebody's.
 
@@ -113,6 +124,11 @@ class ResetConfirm:
         self._passwords = passwords
         self._secret = secret
 
+    @describes(
+        {204: None},
+        body=ResetConfirmBody,
+        refuses=["invalid_reset_token", "weak_password", "logins_busy"],
+    )
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Set the password of whoever got the mail, and end all their sessions."""
         body = load(_confirm_body, read_json(req))

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import query
 from api.media import load, read_json, show
+from api.openapi.describing import describes, describes_page
 from api.people.bodies import RoleBody
 from api.permissions import principal_of
+from api.shapes.people import RoleGrant as Shown
 from domain import roles, users
 from domain.roles import RoleGrant
 
@@ -23,6 +25,7 @@ class Roles:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_page("roles", Shown, refuses=["no_such_user"])
     def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: UUID) -> None:
         """List what a person was granted, newest first."""
         query.allow(req, "limit", "cursor")
@@ -36,6 +39,12 @@ class Roles:
             )
         query.page(req, resp, "roles", found, lambda row: _describe(row.RoleGrant))
 
+    @describes(
+        {201: Shown},
+        body=RoleBody,
+        tagged=True,
+        refuses=["no_such_user", "unknown_role", "ends_too_early"],
+    )
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, user_id: UUID
     ) -> None:
@@ -62,6 +71,7 @@ class RoleItem:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes({204: None}, refuses=["no_such_role", "no_such_user"])
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, user_id: UUID, role: str
     ) -> None:

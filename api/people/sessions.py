@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import query
 from api.audit import note
+from api.openapi.describing import describes, describes_page
 from api.permissions import login_of, principal_of
+from api.shapes.people import Login as Shown
 from domain import logins
 from domain.audit_events import Action
 from domain.logins import Login
@@ -21,6 +23,7 @@ class Logins:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_page("sessions", Shown)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List the caller's sessions, newest first."""
         query.allow(req, "limit", "cursor")
@@ -37,6 +40,7 @@ class Logins:
             req, resp, "sessions", found, lambda row: _describe(row.Login, current)
         )
 
+    @describes({204: None})
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         """End every session but the caller's own."""
         owner, now = principal_of(req).id, datetime.now(UTC)
@@ -53,6 +57,7 @@ class LoginItem:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes({204: None}, refuses=["no_such_session"])
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, login_id: UUID
     ) -> None:

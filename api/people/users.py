@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from api import query
 from api.audit import note
 from api.media import load, read_json, require_match, show
+from api.openapi.describing import describes, describes_item, describes_page
 from api.people.bodies import UserBody
 from api.permissions import login_of, principal_of
+from api.shapes import people as shapes
 from domain import logins, people, roles, users
 from domain.audit_events import Action
 from domain.errors import DomainError
@@ -45,6 +47,7 @@ class Me:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_item(shapes.Me, query=[], refuses=["no_such_user"])
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show the caller who they are and what they may do."""
         query.allow(req)
@@ -61,6 +64,7 @@ class Users:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_page("users", shapes.PersonSummary, query=["username"])
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """List people, newest first, or find one by name."""
         query.allow(req, "username", "limit", "cursor")
@@ -80,6 +84,7 @@ class UserItem:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_item(shapes.Person, query=[], refuses=["no_such_user"])
     def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: UUID) -> None:
         """Show a person."""
         query.allow(req)
@@ -87,6 +92,12 @@ class UserItem:
         with self._sessions() as session:
             show(req, resp, _find(session, user_id, now=datetime.now(UTC)))
 
+    @describes_item(
+        shapes.Person,
+        body=UserBody,
+        edits=True,
+        refuses=["no_such_user", "invalid_email", "email_taken", "login_too_old"],
+    )
     def on_patch(
         self, req: falcon.Request, resp: falcon.Response, user_id: UUID
     ) -> None:
@@ -106,6 +117,7 @@ class UserItem:
             changed = _find(session, user_id, now=now)
         show(req, resp, changed)
 
+    @describes({204: None}, refuses=["no_such_user", "login_too_old"])
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, user_id: UUID
     ) -> None:
@@ -125,6 +137,7 @@ class UsernameCheck:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes_item(shapes.UsernameCheck, query=[])
     def on_get(self, req: falcon.Request, resp: falcon.Response, name: str) -> None:
         """Say whether somebody may still register under this name, and why not."""
         query.allow(req)

@@ -1,18 +1,22 @@
 """The shapes of what is sent about wallets; a private key is in none of them."""
 
 import binascii
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
 from api import ed25519
-from api.bodies import printable, truth_value
+from api.bodies import example, printable, truth_value
 
 LABEL_LENGTH_MAX: Final = 100
+# Of RFC 8032 §7.1, the first test's.
+_A_KEY: Final = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 
 
-class _Base64(fields.Field[bytes]):
+class Base64(fields.Field[bytes]):
+    """Bytes, written in base64."""
+
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bytes:
         try:
             return b64decode(value, validate=True)
@@ -25,27 +29,40 @@ def _sound_key(key: bytes) -> None:
         raise ValidationError("The 32 bytes of an Ed25519 public key.")
 
 
-def _true(value: Any) -> None:
+def true_value(value: Any) -> None:
+    """Refuse what is not true."""
     if value is not True:
         raise ValidationError("true: another becomes primary by being told so itself.")
 
 
 def _label(**options: Any) -> fields.String:
     length = validate.Length(max=LABEL_LENGTH_MAX)
-    return fields.String(validate=[length, printable], **options)
+    said = example("Savings")
+    return fields.String(validate=[length, printable], metadata=said, **options)
 
 
 class WalletBody(Schema):
     """POST /api/users/{id}/wallets."""
 
     network = fields.String(
-        required=True, validate=validate.Regexp(r"[a-z0-9][a-z0-9-]{0,31}\Z")
+        required=True,
+        validate=validate.Regexp(r"[a-z0-9][a-z0-9-]{0,31}\Z"),
+        metadata=example("test"),
     )
-    address = fields.String(required=True, validate=validate.Regexp(r"[!-~]{1,128}\Z"))
+    address = fields.String(
+        required=True,
+        validate=validate.Regexp(r"[!-~]{1,128}\Z"),
+        metadata=example("addr1-ada"),
+    )
     label = _label(load_default="")
-    public_key = _Base64(validate=_sound_key, load_default=None)
+    public_key = Base64(
+        validate=_sound_key, load_default=None, metadata=example(_A_KEY)
+    )
     primary = fields.Raw(
-        data_key="is_primary", validate=truth_value, load_default=False
+        data_key="is_primary",
+        validate=truth_value,
+        load_default=False,
+        metadata=example(True),
     )
 
 
@@ -53,19 +70,27 @@ class WalletChange(Schema):
     """PATCH /api/users/{id}/wallets/{id}."""
 
     label = _label()
-    is_primary = fields.Raw(validate=_true)
+    is_primary = fields.Raw(validate=true_value, metadata=example(True))
 
 
 class ProofBody(Schema):
     """POST /api/users/{id}/wallets/{id}/proof."""
 
-    challenge = fields.String(required=True, validate=validate.Length(1, 100))
-    signature = _Base64(
-        required=True, validate=validate.Length(equal=ed25519.SIGNATURE_BYTES)
+    challenge = fields.String(
+        required=True,
+        validate=validate.Length(1, 100),
+        metadata=example("b3JkZXItMTctb3JkZXItMTctb3JkZXItMTc"),
+    )
+    signature = Base64(
+        required=True,
+        validate=validate.Length(equal=ed25519.SIGNATURE_BYTES),
+        metadata=example(b64encode(bytes(ed25519.SIGNATURE_BYTES)).decode()),
     )
 
 
 class DemandBody(Schema):
     """PATCH /api/users/{id}/signatures."""
 
-    signatures_required = fields.Raw(required=True, validate=truth_value)
+    signatures_required = fields.Raw(
+        required=True, validate=truth_value, metadata=example(False)
+    )

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import media
 from api.audit import note
+from api.openapi.describing import describes_item
 from api.permissions import principal_of
-from api.signatures import Signatures
+from api.shapes.people import SignatureDemand
+from api.signatures import REFUSES_UNSIGNED, Signatures
 from api.wallets.bodies import DemandBody
 from api.wallets.keeping import require_person
 from domain import signatures, wallets
@@ -27,6 +29,7 @@ class Demands:
         self._signatures = signatures_
         self._schema = DemandBody()
 
+    @describes_item(SignatureDemand, refuses=["not_your_account"])
     def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: UUID) -> None:
         """Show whether a person's signature is demanded."""
         if not req.context.anyones:
@@ -35,6 +38,12 @@ class Demands:
             shown = _describe(session, user_id)
         media.show(req, resp, shown)
 
+    @describes_item(
+        SignatureDemand,
+        body=DemandBody,
+        edits=True,
+        refuses=["not_your_account", "no_proved_wallet", *REFUSES_UNSIGNED],
+    )
     def on_patch(
         self, req: falcon.Request, resp: falcon.Response, user_id: UUID
     ) -> None:

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from api import media, query
 from api.audit import note
 from api.errors import Problem
+from api.openapi.describing import describes, describes_item, describes_page
 from api.permissions import principal_of
-from api.signatures import Signatures
+from api.shapes.people import Wallet
+from api.signatures import REFUSES_UNSIGNED, Signatures
 from api.wallets.bodies import WalletBody, WalletChange
 from domain import wallets
 from domain.audit_events import Action
@@ -34,6 +36,15 @@ class Wallets:
         self._signatures = signatures
         self._schema = WalletBody()
 
+    @describes(
+        {201: Wallet},
+        body=WalletBody,
+        tagged=True,
+        refuses=[
+            *("not_your_account", "wallet_exists", "too_many_wallets", "no_such_user"),
+            *REFUSES_UNSIGNED,
+        ],
+    )
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, user_id: UUID
     ) -> None:
@@ -50,6 +61,7 @@ class Wallets:
         resp.location = f"/api/users/{user_id}/wallets/{wallet.id}"
         media.show(req, resp, wallet.describe())
 
+    @describes_page("wallets", Wallet, refuses=["not_your_account"])
     def on_get(self, req: falcon.Request, resp: falcon.Response, user_id: UUID) -> None:
         """List a person's wallets, newest first."""
         require_person(req, user_id)
@@ -72,6 +84,7 @@ class WalletItem:
         self._signatures = signatures
         self._schema = WalletChange()
 
+    @describes_item(Wallet, refuses=["not_your_account", "no_such_wallet"])
     def on_get(
         self,
         req: falcon.Request,
@@ -85,6 +98,12 @@ class WalletItem:
             wallet = wallets.find(session, wallet_id, user_id=user_id)
         media.show(req, resp, wallet.describe())
 
+    @describes_item(
+        Wallet,
+        body=WalletChange,
+        edits=True,
+        refuses=["not_your_account", "no_such_wallet", *REFUSES_UNSIGNED],
+    )
     def on_patch(
         self,
         req: falcon.Request,
@@ -106,6 +125,14 @@ class WalletItem:
             note(req, session, Action.WALLET_CHANGED, subject, fields=names)
         media.show(req, resp, wallet.describe())
 
+    @describes(
+        {204: None},
+        refuses=[
+            *("not_your_account", "no_such_wallet", "last_proved_wallet"),
+            *("body_too_large", "unsupported_content_encoding", "body_cut_short"),
+            *REFUSES_UNSIGNED,
+        ],
+    )
     def on_delete(
         self,
         req: falcon.Request,

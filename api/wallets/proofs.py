@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from api import ed25519, media
 from api.audit import note
 from api.errors import Problem
-from api.signatures import Signatures
+from api.openapi.describing import describes, describes_item
+from api.shapes.people import Challenge, Wallet
+from api.signatures import REFUSES_UNSIGNED, Signatures
 from api.wallets.bodies import ProofBody
 from api.wallets.keeping import require_person
 from domain import wallets
@@ -22,6 +24,10 @@ class Challenges:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
+    @describes(
+        {200: Challenge},
+        refuses=["not_your_account", "no_such_wallet", "wallet_without_key"],
+    )
     def on_post(
         self,
         req: falcon.Request,
@@ -51,6 +57,14 @@ class Proofs:
         self._signatures = signatures
         self._schema = ProofBody()
 
+    @describes_item(
+        Wallet,
+        body=ProofBody,
+        refuses=[
+            *("not_your_account", "no_such_wallet", "wallet_without_key"),
+            *("no_challenge", "wrong_proof", *REFUSES_UNSIGNED),
+        ],
+    )
     def on_post(
         self,
         req: falcon.Request,

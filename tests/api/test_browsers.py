@@ -3,6 +3,7 @@
 import pytest
 
 from api.app import create_app
+from api.assets import path_of
 from domain.settings import Settings
 from tests.api.calling import Caller, opened, operation
 from tests.factories import make_owner
@@ -155,7 +156,8 @@ ANSWERS = {
     "a 404": ("GET", "/nowhere"),
     "a 405": ("DELETE", "/ledger"),
     "a 415": ("POST", "/ledger"),
-    "a page": ("GET", "/problems/blocked"),
+    "a page": ("GET", "/docs"),
+    "a file of a page": ("GET", path_of("help.css")),
     "OPTIONS": ("OPTIONS", "/jobs"),
 }
 
@@ -172,7 +174,7 @@ def test_every_answer_is_what_it_says_and_in_nobodys_frame(caller, method, path)
 
 
 def test_a_page_may_use_nothing_of_the_device(stranger):
-    page, data = stranger.get("/problems/blocked"), stranger.get("/health")
+    page, data = (stranger.get(path) for path in ("/docs", "/health"))
 
     assert "camera=()" in page.headers["Permissions-Policy"]
     assert "Permissions-Policy" not in data.headers

@@ -87,6 +87,12 @@ def test_every_route_of_the_surface_is_known():
         "/.well-known/jwks.json",
         "/api/immune/blocklist",
         "/api/immune/blocklist/{block_id:uuid}",
+        "/openapi.json",
+        "/docs",
+        "/apidocs",
+        "/redoc",
+        "/problems",
+        "/problems/{code}",
     }
 
 
@@ -154,7 +160,8 @@ def test_who_may_do_what_is_said_of_every_route_and_of_nothing_else():
 @pytest.mark.parametrize("route", sorted(ROUTES))
 def test_a_route_is_public_only_where_it_says_so(stranger, route):
     public = {
-        *("/health", "/status/ready", "/metrics", "/problems/{code}"),
+        *("/health", "/status/ready", "/metrics", "/problems", "/problems/{code}"),
+        *("/openapi.json", "/docs", "/apidocs", "/redoc", "/assets/{digest}/{name}"),
         *("/auth/register", "/auth/token", "/auth/refresh", "/auth/external"),
         *("/auth/password-reset/request", "/auth/password-reset/confirm"),
         *("/.well-known/jwks.json", "/api/users/check-username/{name}"),

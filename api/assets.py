@@ -33,17 +33,17 @@ def path_of(name: str) -> str:
 
 
 class Assets:
-    """GET /assets/{digest}/{name}."""
+    """GET /assets/{digest}/{file}."""
 
     @describes({200: {"text/css": "main { }", "text/javascript": "void 0;"}})
     def on_get(
-        self, _req: falcon.Request, resp: falcon.Response, digest: str, name: str
+        self, _req: falcon.Request, resp: falcon.Response, digest: str, file: str
     ) -> None:
         """Serve a file the pages are made of."""
-        kind = _MEDIA.get(Path(name).suffix)
-        whole = sums().get(name, "")
+        kind = _MEDIA.get(Path(file).suffix)
+        whole = sums().get(file, "")
         if kind is None or whole[:_DIGEST_LENGTH] != digest:
             raise falcon.HTTPNotFound(description="There is no such file.")
         resp.set_header("Cache-Control", _CACHED)
         resp.content_type = kind
-        resp.data = (FOLDER / name).read_bytes()
+        resp.data = (FOLDER / file).read_bytes()

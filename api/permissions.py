@@ -67,7 +67,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/docs"): _OPEN,
     ("GET", "/apidocs"): _OPEN,
     ("GET", "/redoc"): _OPEN,
-    ("GET", "/assets/{digest}/{name}"): _OPEN,
+    ("GET", "/assets/{digest}/{file}"): _OPEN,
     # A job belongs to who submitted it; the query sees to that.
     ("GET", "/jobs"): Rule(others=_OPERATORS),
     ("GET", "/jobs/{job_id:uuid}"): Rule(others=_OPERATORS),

@@ -58,7 +58,7 @@ def add_routes(app: falcon.App[Any, Any], router: Router) -> None:
     app.add_route("/docs", swagger)
     app.add_route("/apidocs", swagger)
     app.add_route("/redoc", redoc)
-    app.add_route("/assets/{digest}/{name}", Assets())
+    app.add_route("/assets/{digest}/{file}", Assets())
     app.add_route("/problems", ProblemList())
     app.add_route("/problems/{code}", ProblemPages())
 

@@ -84,7 +84,8 @@ PATH: Final = _by_name(
     ),
     Parameter("code", "The problem's `code`.", _TEXT, "insufficient_credits"),
     Parameter("key_id", "The key's `id`.", _TEXT, "4fJ2aZ9xQw1B"),
-    Parameter("name", "The name, or the file's name.", _TEXT, "ada"),
+    Parameter("name", "The name.", _TEXT, "ada"),
+    Parameter("file", "The file's name.", _TEXT, "help.css"),
     Parameter(
         "digest", "The beginning of the file's SHA-256.", _TEXT, "0123456789abcdef"
     ),

@@ -161,7 +161,7 @@ def test_who_may_do_what_is_said_of_every_route_and_of_nothing_else():
 def test_a_route_is_public_only_where_it_says_so(stranger, route):
     public = {
         *("/health", "/status/ready", "/metrics", "/problems", "/problems/{code}"),
-        *("/openapi.json", "/docs", "/apidocs", "/redoc", "/assets/{digest}/{name}"),
+        *("/openapi.json", "/docs", "/apidocs", "/redoc", "/assets/{digest}/{file}"),
         *("/auth/register", "/auth/token", "/auth/refresh", "/auth/external"),
         *("/auth/password-reset/request", "/auth/password-reset/confirm"),
         *("/.well-known/jwks.json", "/api/users/check-username/{name}"),

@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+from api.assets import path_of as path_of_asset
 from api.permissions import SCOPES_OF_ROLE
 from domain import blocklist, content, jobs, logins, roles, wallets
 from domain.ids import uuid7
@@ -201,6 +202,7 @@ class Thing(NamedTuple):
     not_for: frozenset[str] = frozenset()
 
 
+_ASSET = "help.css"
 PEOPLES = frozenset({"person"})
 APPLICATIONS = frozenset({"key"})
 
@@ -217,6 +219,8 @@ THINGS = {
     "role": Thing(_role),
     "name": Thing(lambda *_: "somebody"),
     "code": Thing(lambda *_: "not_found"),
+    "digest": Thing(lambda *_: path_of_asset(_ASSET).split("/")[2]),
+    "file": Thing(lambda *_: _ASSET),
 }
 
 _WALLET = "/api/users/{user_id:uuid}/wallets/{wallet_id:uuid}"

@@ -73,7 +73,7 @@ class World:
         names = described.parameters("path")
         shown = {name: one.get("example") for name, one in names.items()}
         if described.path.startswith("/assets"):
-            _, _, shown["digest"], shown["name"] = path_of("help.css").split("/")
+            _, _, shown["digest"], shown["file"] = path_of("help.css").split("/")
         makers = {
             "job_id": self._job,
             "transfer_id": self._transfer,

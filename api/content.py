@@ -4,10 +4,12 @@ from typing import Final
 from uuid import UUID
 
 import falcon
+import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import media
 from api.bodies import AccessBody, ContentBody
+from api.cache import Cache
 from api.errors import Problem
 from api.ledger import Writes
 from api.permissions import principal_of
@@ -47,17 +49,24 @@ class Contents:
 class ContentItem:
     """GET /content/{content_id}."""
 
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
+    def __init__(self, sessions: sessionmaker[Session], cache: Cache) -> None:
         self._sessions = sessions
+        self._cache = cache
 
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, content_id: UUID
     ) -> None:
         """Show one piece of content."""
         _require_application(req)
+        body = self._cache.content(
+            APPLICATION, content_id, lambda: self._load(content_id)
+        )
+        media.show_body(req, resp, body)
+
+    def _load(self, content_id: UUID) -> bytes:
         with self._sessions() as session:
             found = content.find(session, content_id, application=APPLICATION)
-        media.show(req, resp, found.describe())
+        return orjson.dumps(found.describe())
 
 
 class Accesses:

@@ -61,9 +61,15 @@ class Jobs:
 class JobItem:
     """GET and DELETE /jobs/{id}."""
 
-    def __init__(self, sessions: sessionmaker[Session], waiters: Waiters) -> None:
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        waiters: Waiters,
+        tell: Callable[[Job], None],
+    ) -> None:
         self._sessions = sessions
         self._waiters = waiters
+        self._tell = tell
 
     def on_get(self, req: falcon.Request, resp: falcon.Response, job_id: UUID) -> None:
         """Show a job, at once or when it has finished."""
@@ -75,6 +81,7 @@ class JobItem:
             job = self._find(req, job_id)
         if job.state not in FINAL:
             resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
+        self._tell(job)
         show(req, resp, describe(job))
 
     def on_delete(

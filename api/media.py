@@ -222,7 +222,11 @@ def exact(value: Any) -> bool:
 
 def show(req: falcon.Request, resp: falcon.Response, media: Any) -> None:
     """Answer one item with a strong ETag, or 304 when the caller has it already."""
-    body = orjson.dumps(media)
+    show_body(req, resp, orjson.dumps(media))
+
+
+def show_body(req: falcon.Request, resp: falcon.Response, body: bytes) -> None:
+    """Answer one item that is JSON already."""
     resp.etag = tag = _tag(body)
     if req.method in {"GET", "HEAD"} and {"*", tag} & set(req.if_none_match or ()):
         resp.status = falcon.HTTP_304

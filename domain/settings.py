@@ -131,6 +131,11 @@ class Settings:
     intake_limit: int = _setting(
         _whole(1, 1_000_000), 2_000, "jobs an API process holds before it answers 503"
     )
+    cache_seconds: int = _setting(
+        _whole(0, 60),
+        1,
+        "how long Redis keeps what was read, 0 for not at all; the same for all",
+    )
     deadline_seconds: int = _setting(
         _whole(1, 31_536_000), 86_400, "a job not begun by then expires"
     )

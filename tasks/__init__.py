@@ -16,13 +16,27 @@ import logconfig
 from domain.db import create_engine, session_factory
 from domain.operations import require_agreement
 from domain.settings import Settings
+from tasks._breaker import Breaker
+from tasks._copies import Copies, balance_name
 from tasks._doorbell import ping, ring
 from tasks._drain import drain
 from tasks._periodic import LANE, periodic, submit_slot
 from tasks._poll import poll
 from tasks._registry import batch_job, kinds, long_job
 
-__all__ = ["app", "batch_job", "kinds", "long_job", "ping", "poll", "ring", "start"]
+__all__ = [
+    "Breaker",
+    "Copies",
+    "app",
+    "balance_name",
+    "batch_job",
+    "kinds",
+    "long_job",
+    "ping",
+    "poll",
+    "ring",
+    "start",
+]
 
 _GARBAGE: Final = (20_000, 50, 50)
 

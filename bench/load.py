@@ -34,6 +34,7 @@ class Load:
     owners: int = 1_000
     batch: int = 0
     wait: int = 0
+    reads: bool = False
     seed: int = 1
 
 
@@ -85,8 +86,18 @@ class _Connection:
 
 
 def requests(load: Load) -> Callable[[], bytes]:
-    """Return a function that makes the next request: new nonces, random owners."""
+    """Return a function that makes the next request, of one of the owners at random."""
     chance = random.Random(load.seed)
+    if load.reads:
+        return lambda: (
+            f"GET /ledger/u{int(chance.random() * load.owners)} HTTP/1.1\r\n"
+            f"Host: bench\r\nX-API-Key: {load.key}\r\n\r\n"
+        ).encode()
+    return _writes(load, chance)
+
+
+def _writes(load: Load, chance: random.Random) -> Callable[[], bytes]:
+    """Return a function that makes the next write, each with a nonce of its own."""
     prefix = f"{load.seed}-{time.time_ns()}"
     path = "/ledger/batches" if load.batch else "/ledger"
     prefer = f"Prefer: wait={load.wait}\r\n" if load.wait else ""

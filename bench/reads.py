@@ -1,0 +1,59 @@
+"""What copies in Redis do for reads and cost writes: the same stack, with and without.
+
+python -m bench.reads [SECONDS] [ROUNDS]
+"""
+
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from bench import cases
+from bench.stack import Stack, running
+
+_SECONDS, _ROUNDS = 6.0, 3
+_WRITERS = 256
+_READERS = 64
+_LIVES = ("0", "1", "10")
+# Few owners are read many times within a copy's life, many owners hardly ever.
+_OWNERS = (10, 1_000)
+
+
+def _figures(stack: Stack, seconds: float) -> dict[str, float]:
+    written = cases.applied(stack, seconds, connections=_WRITERS)
+    found = {"writes applied a second": written["per_second"]}
+    for owners in _OWNERS:
+        options = {"reads": True, "connections": _READERS, "owners": owners}
+        cases.load(stack, 1.0, **options)
+        seen = cases.load(stack, seconds, **options)
+        if seen.statuses.keys() != {"200"}:
+            raise RuntimeError(f"reads were answered {seen.statuses}")
+        name = f"{owners} owners"
+        found[f"reads a second, {name}"] = len(seen.latencies) / seen.seconds
+        p50 = cases.quantiles("read", seen.latencies)["read_p50_ms"]
+        found[f"read p50 ms, {name}"] = p50
+    return found
+
+
+def main() -> None:
+    """Print medians, a column for each CACHE_SECONDS."""
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else _SECONDS
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else _ROUNDS  # noqa: PLR2004
+    seen: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        for life in _LIVES:
+            with (
+                tempfile.TemporaryDirectory(prefix="coin-reads-") as folder,
+                running(Path(folder) / "data", {"CACHE_SECONDS": life}) as stack,
+            ):
+                for name, figure in _figures(stack, seconds).items():
+                    seen[name, life].append(figure)
+    print(f"{'CACHE_SECONDS':32}" + "".join(f"{life:>10}" for life in _LIVES))
+    for name in dict.fromkeys(name for name, _ in seen):
+        row = [statistics.median(seen[name, life]) for life in _LIVES]
+        print(f"{name:32}" + "".join(f"{figure:10.1f}" for figure in row))
+
+
+if __name__ == "__main__":
+    main()

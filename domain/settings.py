@@ -187,6 +187,12 @@ class Settings:
     cors_origins: str = _setting(
         _origins, "", "origins whose pages may call, with commas"
     )
+    otel_exporter_otlp_endpoint: str = _setting(
+        _url("http", "https"),
+        "",
+        "where spans are sent, as OTLP over HTTP; needs the extra `otel`",
+        secret=True,
+    )
     log_level: str = _setting(
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level logged"
     )

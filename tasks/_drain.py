@@ -18,7 +18,7 @@ from domain import jobs, ledger
 from domain.db import create_engine, session_factory
 from domain.jobs import Claim, Outcome, Superseded
 from domain.settings import Settings
-from tasks import _doorbell, _leases
+from tasks import _doorbell, _leases, _traces
 from tasks._copies import Copies
 from tasks._registry import kinds
 
@@ -185,11 +185,5 @@ def _report(
         refused=refused,
         ms=round(elapsed.total_seconds() * 1000, 1),
     )
-    for claim in claims:
-        _log.debug(
-            "job_applied",
-            job=claim.id,
-            kind=claim.kind,
-            request=claim.request_id,
-            trace=claim.trace,
-        )
+    for claim, outcome in zip(claims, outcomes, strict=True):
+        _traces.report(claim, outcome, began=began)

@@ -104,6 +104,7 @@ SECRETS = {
     "TOKEN_SECRET": "hush",
     "SMTP_URL": "smtps://coin:hush@mail.example",
     "BOT_CHECK_SECRET": "hush",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://coin:hush@collector.example:4318",
 }
 
 

@@ -1,7 +1,7 @@
 """Traces: a piece of work is a span, where somebody collects them.
 
 That takes the extra `otel` and an endpoint. Without either nothing is imported, and a
-caller's `traceparent` goes on as it came: a span of ours that nobody collects would only
+caller's `traceparent` goes on as it came: a span that nobody collects would only
 break it. Imports none of the layers, so that each of them can use it.
 """
 

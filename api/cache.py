@@ -39,7 +39,9 @@ class Cache:
     ) -> bytes:
         """Return a piece of content, which is never changed."""
         name = f"coin:content:{application}:{content_id}"
-        return self._read("content", name, lambda: (_ONLY_VERSION, load()), _ONLY_VERSION)
+        return self._read(
+            "content", name, lambda: (_ONLY_VERSION, load()), _ONLY_VERSION
+        )
 
     def tell(self, job: Job) -> None:
         """Note the balances a caller is told of: none here will be older."""

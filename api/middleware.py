@@ -9,7 +9,6 @@ import falcon
 import structlog
 
 import tracing
-
 from api import permissions
 from api.errors import BEARER, Problem
 from api.metrics import observe_request

@@ -88,12 +88,18 @@ class _Connection:
 def requests(load: Load) -> Callable[[], bytes]:
     """Return a function that makes the next request, of one of the owners at random."""
     chance = random.Random(load.seed)
-    if load.reads:
-        return lambda: (
-            f"GET /ledger/u{int(chance.random() * load.owners)} HTTP/1.1\r\n"
-            f"Host: bench\r\nX-API-Key: {load.key}\r\n\r\n"
-        ).encode()
-    return _writes(load, chance)
+    return _reads(load, chance) if load.reads else _writes(load, chance)
+
+
+def _reads(load: Load, chance: random.Random) -> Callable[[], bytes]:
+    """Return a function that makes the next read of a balance."""
+    head = f"Host: bench\r\nX-API-Key: {load.key}\r\n\r\n"
+
+    def request() -> bytes:
+        owner = int(chance.random() * load.owners)
+        return f"GET /ledger/u{owner} HTTP/1.1\r\n{head}".encode()
+
+    return request
 
 
 def _writes(load: Load, chance: random.Random) -> Callable[[], bytes]:

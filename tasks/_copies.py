@@ -95,7 +95,9 @@ class Copies:
     def _fence(self, versions: Sequence[tuple[str, int]]) -> None:
         with self._redis.pipeline(transaction=False) as pipeline:
             for start in range(0, len(versions), _NAMES_A_CALL):
-                names, given = zip(*versions[start : start + _NAMES_A_CALL], strict=True)
+                names, given = zip(
+                    *versions[start : start + _NAMES_A_CALL], strict=True
+                )
                 pipeline.eval(_FENCE, len(names), *names, _FENCE_MS, *given)
             pipeline.execute()
 

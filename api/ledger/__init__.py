@@ -23,7 +23,7 @@ def add_routes(
     app.add_route("/ledger", Operations(writes))
     app.add_route("/ledger/operations", OperationList())
     app.add_route("/ledger/batches", Batches(writes))
-    app.add_route("/ledger/trial-balance", TrialBalances(sessions, cache))
+    app.add_route("/ledger/trial-balance", TrialBalances(sessions))
     app.add_route("/ledger/transfers", Transfers(writes))
     app.add_route("/ledger/transfers/{transfer_id:uuid}", TransferItem(sessions))
     app.add_route(

@@ -85,9 +85,7 @@ class Balances:
         self, application: str, owner: str, at: datetime | None = None
     ) -> tuple[int, bytes]:
         with self._sessions() as session:
-            found = ledger.balance(
-                session, application=application, owner=owner, at=at
-            )
+            found = ledger.balance(session, application=application, owner=owner, at=at)
         updated = found.last_updated
         shown = {
             "owner_id": owner,

@@ -19,6 +19,8 @@ _EXTRA: Final = "opentelemetry"
 _SERVICE: Final = "peoples-coin"
 _HEADER: Final = "traceparent"
 _PATH: Final = "/v1/traces"
+# Its tries included: so long a process that ends may wait for a collector.
+_SECONDS: Final = 3.0
 _NANOSECONDS: Final = 1_000_000_000
 
 Attributes = Mapping[str, str | int | None]
@@ -128,7 +130,8 @@ def _processor(endpoint: str) -> Any:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     # Its queue is bounded, and spans beyond that are dropped: nobody waits for them.
-    return BatchSpanProcessor(OTLPSpanExporter(endpoint.rstrip("/") + _PATH))
+    exporter = OTLPSpanExporter(endpoint.rstrip("/") + _PATH, timeout=_SECONDS)
+    return BatchSpanProcessor(exporter)
 
 
 def _given(attributes: Attributes) -> dict[str, str | int]:

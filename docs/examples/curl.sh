@@ -7,21 +7,26 @@
 # the same: whoever does not know whether a write arrived sends it again as it was.
 set -euo pipefail
 owner=$1 nonce=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 
-# Whatever is lost or busy is asked again, after Retry-After where there is one.
+# Whatever is lost or busy is asked again, after Retry-After where there is one; what is
+# refused is printed and ends this.
 ask() {
   curl --silent --show-error --fail-with-body --max-time 40 \
-    --retry 8 --retry-all-errors --retry-connrefused --retry-max-time 120 \
-    --header "X-API-Key: $COIN_API_KEY" "$@"
+    --retry 8 --retry-all-errors --retry-max-time 120 \
+    --header "X-API-Key: $COIN_API_KEY" \
+    --dump-header "$folder/headers" --output "$folder/answer" "$@" || {
+    cat "$folder/answer" >&2
+    return 1
+  }
+  cat "$folder/answer"
 }
 
 # Accepted: 202, and where to look.
-headers=$(mktemp)
-trap 'rm -f "$headers"' EXIT
-ask "$COIN_API/ledger" --header 'Content-Type: application/json' \
-  --dump-header "$headers" --output /dev/null \
-  --data "{\"owner_id\": \"$owner\", \"operation\": \"CREDIT_ADD\", \"nonce\": \"$nonce\"}"
-job=$(sed -n 's/^[Ll]ocation: \([^[:cntrl:]]*\).*/\1/p' "$headers" | tail -n 1)
+write="{\"owner_id\": \"$owner\", \"operation\": \"CREDIT_ADD\", \"nonce\": \"$nonce\"}"
+ask "$COIN_API/ledger" --header 'Content-Type: application/json' --data "$write" >/dev/null
+job=$(sed -n 's/^[Ll]ocation: \([^[:cntrl:]]*\).*/\1/p' "$folder/headers" | tail -n 1)
 
 # Finished: a job is waited for up to 30 seconds, and then asked for again.
 finished=$(ask "$COIN_API$job?wait=30")

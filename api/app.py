@@ -79,8 +79,7 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
     intake = Intake(store, doorbell, settings.intake_limit)
     waiters = Waiters(engine, sessions)
     deadline = settings.deadline_seconds
-    life = settings.cache_seconds
-    cache = Cache(tasks.Copies(settings.redis_url, life), life)
+    cache = Cache(settings.redis_url, settings.cache_seconds)
     submissions = Submissions(
         intake, waiters, sessions, cache.tell, deadline_seconds=deadline
     )

@@ -17,7 +17,6 @@ from redis.retry import Retry
 from domain.ledger import AccountKey, is_system
 from tasks._breaker import Breaker
 
-SLOW_SECONDS: Final = 0.05
 _CONNECTIONS_MAX: Final = 16
 # Twice as long as any statement may take: a commit does not outlast its fence.
 _FENCE_MS: Final = 60_000
@@ -62,11 +61,11 @@ class Look(NamedTuple):
 class Copies:
     """Redis, asked while it is well; without a URL or a life there are none."""
 
-    def __init__(self, url: str, life_seconds: int) -> None:
+    def __init__(self, url: str, life_seconds: int, *, slow_seconds: float) -> None:
         self.wanted = bool(url and life_seconds)
         self._half_ms = life_seconds * 500
-        self._breaker = Breaker("copies_left_alone", slow_seconds=SLOW_SECONDS)
-        self._redis: Any = _client(url) if self.wanted else None
+        self._breaker = Breaker("copies_left_alone", slow_seconds=slow_seconds)
+        self._redis: Any = _client(url, slow_seconds) if self.wanted else None
 
     def look(self, name: str) -> Look | None:
         """Return what is kept under a name; None while Redis is away."""
@@ -107,13 +106,13 @@ class Copies:
             self._redis.connection_pool.disconnect()
 
 
-def _client(url: str) -> redis.Redis:
+def _client(url: str, seconds: float) -> redis.Redis:
     pool = redis.BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS_MAX,
-        timeout=SLOW_SECONDS,
-        socket_timeout=SLOW_SECONDS,
-        socket_connect_timeout=SLOW_SECONDS,
+        timeout=seconds,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
         # The client's own default is to try three times more.
         retry=Retry(NoBackoff(), retries=0),
     )

@@ -7,9 +7,10 @@ import pytest
 from prometheus_client import REGISTRY
 from redis import Redis
 
+from api import cache
 from api.app import create_app
 from domain.settings import Settings
-from tasks import Copies, balance_name
+from tasks import _drain, balance_name
 from tests.api.calling import Caller, operation, pointers
 from tests.factories import make_owner
 
@@ -18,7 +19,7 @@ NOBODY = "redis://127.0.0.1:9/0"
 
 @pytest.fixture(scope="module")
 def new_cached_app(api_database, redis_url):
-    """Return a maker of applications that share one Redis."""
+    """Return a maker of applications that share one Redis, however slow it is."""
 
     def make(**settings):
         given = {"redis_url": redis_url, "cache_seconds": 60, **settings}
@@ -26,7 +27,10 @@ def new_cached_app(api_database, redis_url):
             Settings(database_url=api_database, rate_limit_address="off", **given)
         )
 
-    return make
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "SLOW_SECONDS", 5.0)
+        patch.setattr(_drain, "FENCE_SECONDS", 5.0)
+        yield make
 
 
 @pytest.fixture(scope="module")
@@ -202,9 +206,9 @@ def test_content_is_kept(new_caller, cached_app, fencing):
 
 def stale(redis_url, owner, version=1, body=b'{"version":1}'):
     """Put a copy that should have been taken away, as when Redis was not told."""
-    copies, name = Copies(redis_url, 60), balance_name("commons", owner)
-    copies._redis.set(name, b"%d|%b" % (version, body), px=30_000)
-    copies.close()
+    name = balance_name("commons", owner)
+    with Redis.from_url(redis_url) as client:
+        client.set(name, b"%d|%b" % (version, body), px=30_000)
 
 
 def test_who_asks_for_a_version_gets_no_less_whatever_redis_holds(

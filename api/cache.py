@@ -9,8 +9,6 @@ from domain.jobs import Job
 from domain.ledger import is_system
 from tasks import Copies, balance_name
 
-# The database answers in less.
-SLOW_SECONDS: Final = 0.05
 # Of what is never changed.
 _ONLY_VERSION: Final = 1
 _LEDGER: Final = "ledger"
@@ -23,7 +21,7 @@ class Cache:
     """What one process reads through copies, and what it has told of writes."""
 
     def __init__(self, url: str, life_seconds: int) -> None:
-        self._copies = Copies(url, life_seconds, slow_seconds=SLOW_SECONDS)
+        self._copies = Copies(url, life_seconds)
         self._told = _Told(life_seconds)
 
     def balance(

@@ -7,7 +7,9 @@ import statistics
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -15,30 +17,37 @@ from bench import cases
 from bench.stack import Stack, running
 
 _SECONDS, _ROUNDS = 6.0, 3
-_WRITERS = 256
-_READERS = 64
+_CONNECTIONS = 64
 _LIVES = ("0", "1", "10")
 # Few owners are read many times within a copy's life, many owners hardly ever.
 _OWNERS = (10, 1_000)
-_ROLES = ("web", "postgres", "redis")
+_READING = ("web", "postgres", "redis")
+_WRITING = ("worker", "redis")
 
 
 def _figures(stack: Stack, seconds: float) -> dict[str, float]:
-    written = cases.applied(stack, seconds, connections=_WRITERS)
-    found = {"writes applied a second": written["per_second"]}
+    found = _costs(stack, "writes", _WRITING, seconds=seconds)
     for owners in _OWNERS:
-        options = {"reads": True, "connections": _READERS, "owners": owners}
+        options = {"reads": True, "owners": owners}
         cases.load(stack, 1.0, **options)
-        before = {role: _used(stack, role) for role in _ROLES}
-        seen = cases.load(stack, seconds, **options)
-        if seen.statuses.keys() != {"200"}:
-            raise RuntimeError(f"reads were answered {seen.statuses}")
-        count = len(seen.latencies)
-        found[f"{owners} owners: reads a second"] = count / seen.seconds
-        for role in _ROLES:
-            spent = (_used(stack, role) - before[role]) / count * 1e6
-            found[f"{owners} owners: µs a read, {role}"] = spent
+        name = f"reads of {owners}"
+        found |= _costs(stack, name, _READING, seconds=seconds, **options)
     return found
+
+
+def _costs(
+    stack: Stack, name: str, roles: Sequence[str], **options: Any
+) -> dict[str, float]:
+    """Return how many a second, and what one costs each role in processor time."""
+    before = {role: _used(stack, role) for role in roles}
+    seen = cases.load(stack, connections=_CONNECTIONS, **options)
+    stack.drained()
+    count = len(seen.latencies)
+    spent = {role: (_used(stack, role) - before[role]) / count for role in roles}
+    return {
+        f"{name} a second": count / seen.seconds,
+        **{f"{name}, µs each, {role}": used * 1e6 for role, used in spent.items()},
+    }
 
 
 def _used(stack: Stack, role: str) -> float:

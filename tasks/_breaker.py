@@ -31,6 +31,9 @@ class Breaker:
         began = time.monotonic()
         if began < self._again:
             return None
+        if self._again:
+            # One finds out whether it is well again; the others go on without.
+            self._again = began + LEFT_ALONE_SECONDS
         try:
             answer = question()
         except (redis.RedisError, OSError) as error:
@@ -38,6 +41,8 @@ class Breaker:
             return None
         if time.monotonic() - began > self._slow_seconds:
             self._open("slow")
+        else:
+            self._again = 0.0
         return answer
 
     def _open(self, reason: str) -> None:

@@ -17,6 +17,9 @@ from redis.retry import Retry
 from domain.ledger import AccountKey, is_system
 from tasks._breaker import Breaker
 
+# A process with much to do takes some tens of milliseconds to see an answer that is
+# there: less would have it call a good Redis slow whenever it is busy itself.
+SLOW_SECONDS: Final = 0.2
 _CONNECTIONS_MAX: Final = 16
 # Twice as long as any statement may take: a commit does not outlast its fence.
 _FENCE_MS: Final = 60_000
@@ -61,11 +64,11 @@ class Look(NamedTuple):
 class Copies:
     """Redis, asked while it is well; without a URL or a life there are none."""
 
-    def __init__(self, url: str, life_seconds: int, *, slow_seconds: float) -> None:
+    def __init__(self, url: str, life_seconds: int) -> None:
         self.wanted = bool(url and life_seconds)
         self._half_ms = life_seconds * 500
-        self._breaker = Breaker("copies_left_alone", slow_seconds=slow_seconds)
-        self._redis: Any = _client(url, slow_seconds) if self.wanted else None
+        self._breaker = Breaker("copies_left_alone", slow_seconds=SLOW_SECONDS)
+        self._redis: Any = _client(url) if self.wanted else None
 
     def look(self, name: str) -> Look | None:
         """Return what is kept under a name; None while Redis is away."""
@@ -106,13 +109,13 @@ class Copies:
             self._redis.connection_pool.disconnect()
 
 
-def _client(url: str, seconds: float) -> redis.Redis:
+def _client(url: str) -> redis.Redis:
     pool = redis.BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS_MAX,
-        timeout=seconds,
-        socket_timeout=seconds,
-        socket_connect_timeout=seconds,
+        timeout=SLOW_SECONDS,
+        socket_timeout=SLOW_SECONDS,
+        socket_connect_timeout=SLOW_SECONDS,
         # The client's own default is to try three times more.
         retry=Retry(NoBackoff(), retries=0),
     )

@@ -28,9 +28,6 @@ BATCH_JOBS: Final = 500
 BATCH_ENTRIES: Final = 5_000
 # After its turn a drain rings again and lets other lanes in.
 TURN_SECONDS: Final = 2.0
-# A batch can spare that once in a while, and a fence that was given up lets readers see
-# old balances for as long as copies live.
-FENCE_SECONDS: Final = 0.2
 _DISTURBANCES_MAX: Final = 5
 _DISTURBED_SECONDS: Final = 0.25
 _QUERY_CANCELED: Final = "57014"
@@ -66,8 +63,7 @@ def sessions() -> sessionmaker[Session]:
 @cache
 def copies() -> Copies:
     """Return the copies of answers that this process makes out of date."""
-    chosen = settings()
-    return Copies(chosen.redis_url, chosen.cache_seconds, slow_seconds=FENCE_SECONDS)
+    return Copies(settings().redis_url, settings().cache_seconds)
 
 
 def _fence_copies(session: Session) -> None:

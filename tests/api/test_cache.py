@@ -7,10 +7,9 @@ import pytest
 from prometheus_client import REGISTRY
 from redis import Redis
 
-from api import cache
 from api.app import create_app
 from domain.settings import Settings
-from tasks import _drain, balance_name
+from tasks import _copies, balance_name
 from tests.api.calling import Caller, operation, pointers
 from tests.factories import make_owner
 
@@ -28,8 +27,7 @@ def new_cached_app(api_database, redis_url):
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "SLOW_SECONDS", 5.0)
-        patch.setattr(_drain, "FENCE_SECONDS", 5.0)
+        patch.setattr(_copies, "SLOW_SECONDS", 5.0)
         yield make
 
 

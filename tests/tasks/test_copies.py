@@ -8,9 +8,8 @@ import sqlalchemy as sa
 from redis import Redis
 
 from domain.ledger import AccountKey
-from tasks import _breaker, _drain, ledger
-from tasks._copies import Copies, Look, balance_name
-from tasks._drain import FENCE_SECONDS
+from tasks import _breaker, _copies, _drain, ledger
+from tasks._copies import SLOW_SECONDS, Copies, Look, balance_name
 from tests.factories import make_owner
 from tests.waiting import eventually
 
@@ -22,16 +21,16 @@ PATIENT = 5.0
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
-    monkeypatch.setattr(_drain, "FENCE_SECONDS", PATIENT)
+    monkeypatch.setattr(_copies, "SLOW_SECONDS", PATIENT)
 
 
 @pytest.fixture
-def new_copies(redis_url):
+def new_copies(redis_url, patient):
     """Return a maker of copies, each as of a process of its own."""
     made = []
 
     def make(url=redis_url, life_seconds=60):
-        made.append(Copies(url, life_seconds, slow_seconds=PATIENT))
+        made.append(Copies(url, life_seconds))
         return made[-1]
 
     yield make
@@ -292,6 +291,20 @@ def test_a_redis_that_is_away_is_asked_once_and_left_alone(new_copies, monkeypat
     assert len(asked) == 1
 
 
+def test_while_one_asks_again_the_others_go_on_without(new_copies):
+    away, asked = new_copies(NOBODY), []
+    away.look("x")
+    away._breaker._again = time.monotonic()
+
+    def question():
+        asked.append(away.look("x"))
+        return "well"
+
+    assert away._breaker.ask(question) == "well"
+    assert asked == [None]
+    assert away._breaker.ask(lambda: "well") == "well"
+
+
 def test_a_redis_that_is_back_is_asked_again(new_copies, monkeypatch, redis_url):
     monkeypatch.setattr(_breaker, "LEFT_ALONE_SECONDS", 0.0)
     copies, back = new_copies(NOBODY), new_copies()
@@ -307,7 +320,7 @@ def test_a_silent_redis_neither_fails_nor_delays_batches(
 ):
     with socket.create_server(("127.0.0.1", 0), backlog=8) as silent:
         monkeypatch.setenv("REDIS_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setattr(_drain, "FENCE_SECONDS", FENCE_SECONDS)
+        monkeypatch.setattr(_copies, "SLOW_SECONDS", SLOW_SECONDS)
         forget_settings()
         fences, real = [], Copies.fence
 
@@ -322,8 +335,8 @@ def test_a_silent_redis_neither_fails_nor_delays_batches(
             lane.drain()
 
     assert lane.balance(owner) == (50, 5)
-    assert max(fences) < 4 * FENCE_SECONDS
-    assert sum(fences) < 6 * FENCE_SECONDS
+    assert max(fences) < 4 * SLOW_SECONDS
+    assert sum(fences) < 6 * SLOW_SECONDS
 
 
 @pytest.mark.parametrize("variable", ["REDIS_URL", "CACHE_SECONDS"])

@@ -24,6 +24,7 @@ from api import (
 from api.addresses import Addresses
 from api.authentication import ApiKeys
 from api.blocklist import Blocklist
+from api.cache import Cache
 from api.cors import Cors
 from api.guesses import Guesses
 from api.intake import Doorbell, Intake
@@ -60,7 +61,10 @@ def create_app(
     intake = Intake(store, doorbell, settings.intake_limit)
     waiters = Waiters(engine, sessions)
     deadline = settings.deadline_seconds
-    submissions = Submissions(intake, waiters, sessions, deadline_seconds=deadline)
+    cache = Cache(settings.redis_url, settings.cache_seconds)
+    submissions = Submissions(
+        intake, waiters, sessions, cache.tell, deadline_seconds=deadline
+    )
     signatures = Signatures(sessions)
     writes = ledger.Writes(submissions, signatures, lanes=settings.ledger_lanes)
     broker = partial(
@@ -91,13 +95,13 @@ def create_app(
     app.add_route("/status/ready", status.Ready(sessions, broker))
     app.add_route("/metrics", Metrics(sessions))
     app.add_route("/jobs", jobs.Jobs(sessions))
-    app.add_route("/jobs/{job_id:uuid}", jobs.JobItem(sessions, waiters))
+    app.add_route("/jobs/{job_id:uuid}", jobs.JobItem(sessions, waiters, cache.tell))
     app.add_route("/jobs/{job_id:uuid}/events", jobs.JobEvents(sessions, waiters))
     app.add_route(
         "/jobs/{job_id:uuid}/retry",
         jobs.JobRetry(sessions, doorbell, deadline_seconds=deadline),
     )
-    ledger.add_routes(app, writes, sessions)
+    ledger.add_routes(app, writes, sessions, cache)
     people.add_routes(
         app,
         settings,
@@ -107,7 +111,7 @@ def create_app(
         watch=Guesses(shared),
     )
     app.add_route("/content", content.Contents(writes))
-    app.add_route("/content/{content_id:uuid}", content.ContentItem(sessions))
+    app.add_route("/content/{content_id:uuid}", content.ContentItem(sessions, cache))
     app.add_route("/content/{content_id:uuid}/access", content.Accesses(writes))
     audit.add_routes(app, sessions)
     keys.add_routes(app, sessions)

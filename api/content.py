@@ -3,10 +3,12 @@
 from uuid import UUID
 
 import falcon
+import orjson
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import media
 from api.bodies import AccessBody, ContentBody
+from api.cache import Cache
 from api.ledger import Writes
 from api.openapi.describing import describes_item, describes_write
 from api.permissions import principal_of
@@ -43,8 +45,9 @@ class Contents:
 class ContentItem:
     """GET /content/{content_id}."""
 
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
+    def __init__(self, sessions: sessionmaker[Session], cache: Cache) -> None:
         self._sessions = sessions
+        self._cache = cache
 
     @describes_item(Content, refuses=["wrong_application", "no_such_content"])
     def on_get(
@@ -52,9 +55,15 @@ class ContentItem:
     ) -> None:
         """Show one piece of content."""
         application = principal_of(req).application
+        body = self._cache.content(
+            application, content_id, lambda: self._load(application, content_id)
+        )
+        media.show_body(req, resp, body)
+
+    def _load(self, application: str, content_id: UUID) -> bytes:
         with self._sessions() as session:
             found = content.find(session, content_id, application=application)
-        media.show(req, resp, found.describe())
+        return orjson.dumps(found.describe())
 
 
 class Accesses:

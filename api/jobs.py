@@ -65,9 +65,15 @@ class Jobs:
 class JobItem:
     """GET and DELETE /jobs/{id}."""
 
-    def __init__(self, sessions: sessionmaker[Session], waiters: Waiters) -> None:
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        waiters: Waiters,
+        tell: Callable[[Job], None],
+    ) -> None:
         self._sessions = sessions
         self._waiters = waiters
+        self._tell = tell
 
     @describes_item(
         Shown, query=["wait"], gives=["Retry-After"], refuses=["no_such_job"]
@@ -82,6 +88,7 @@ class JobItem:
             job = self._find(req, job_id)
         if job.state not in FINAL:
             resp.set_header("Retry-After", RETRY_AFTER_SECONDS)
+        self._tell(job)
         show(req, resp, describe(job))
 
     @describes_item(Shown, refuses=["no_such_job", "job_finished"])

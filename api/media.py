@@ -222,13 +222,13 @@ def exact(value: Any) -> bool:
 
 def show(req: falcon.Request, resp: falcon.Response, media: Any) -> None:
     """Answer one item with a strong ETag, or 304 when the caller has it already."""
-    show_bytes(req, resp, orjson.dumps(media), JSON)
+    show_body(req, resp, orjson.dumps(media))
 
 
-def show_bytes(
-    req: falcon.Request, resp: falcon.Response, body: bytes, kind: str
+def show_body(
+    req: falcon.Request, resp: falcon.Response, body: bytes, kind: str = JSON
 ) -> None:
-    """Answer one item of a media type in the same way."""
+    """Answer one item that is rendered already in the same way."""
     resp.etag = tag = _tag(body)
     if req.method in {"GET", "HEAD"} and {"*", tag} & set(req.if_none_match or ()):
         resp.status = falcon.HTTP_304

@@ -63,6 +63,9 @@ limited_requests = Counter(
 blocked_requests = Counter("coin_blocked_total", "Requests of blocked callers")
 logins_failed = Counter("coin_logins_failed_total", "Logins that failed")
 doorbells = Counter("coin_doorbells_total", "Doorbells rung", ["outcome"])
+cache_reads = Counter(
+    "coin_cache_reads_total", "Reads that looked for a copy", ["what", "outcome"]
+)
 
 
 class Queues(Collector):

@@ -2,11 +2,13 @@
 
 import re
 import time
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 
 import falcon
 import structlog
 
+import tracing
 from api import permissions
 from api.errors import BEARER, Problem
 from api.metrics import observe_request
@@ -22,6 +24,8 @@ _TRACEPARENT: Final = re.compile(
 )
 _OTHER_METHOD: Final = "other"
 _NO_ROUTE: Final = "(none)"
+# Of a request whose route is not known yet.
+_SPAN: Final = "request"
 
 
 class Authenticate(Protocol):
@@ -40,7 +44,9 @@ class RequestIdentity:
         trace = req.get_header("traceparent") or ""
         req.context.began = time.perf_counter()
         req.context.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid7())
-        req.context.trace = trace if _TRACEPARENT.fullmatch(trace) else None
+        parent = trace if _TRACEPARENT.fullmatch(trace) else None
+        req.context.span = span = tracing.begin(_SPAN, kind="SERVER", parent=parent)
+        req.context.trace = span.trace if span else parent
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request=req.context.request_id)
         if req.context.trace:
@@ -65,6 +71,8 @@ class RequestIdentity:
         known = req.method in falcon.COMBINED_METHODS
         method = req.method if known else _OTHER_METHOD
         observe_request(method, route, resp.status_code, seconds)
+        if req.context.span is not None:
+            _end(req.context.span, req, method, route, resp.status_code)
         _log.info(
             "request",
             method=req.method,
@@ -72,6 +80,22 @@ class RequestIdentity:
             status=resp.status_code,
             ms=round(seconds * 1000, 1),
         )
+
+
+def _end(
+    span: tracing.Span, req: falcon.Request, method: str, route: str, status: int
+) -> None:
+    """End a request's span, named as OpenTelemetry names those of HTTP servers."""
+    span.end(
+        name=f"{method} {route}",
+        failed=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+        attributes={
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "coin.request.id": req.context.request_id,
+        },
+    )
 
 
 class Principals:

@@ -84,7 +84,7 @@ def _answer(
     resp.set_header("Cache-Control", _CACHED)
     if req.client_prefers([media.JSON, HTML]) == HTML:
         resp.set_header("Content-Security-Policy", _POLICY)
-        media.show_bytes(req, resp, page().encode(), falcon.MEDIA_HTML)
+        media.show_body(req, resp, page().encode(), falcon.MEDIA_HTML)
     else:
         media.show(req, resp, shown)
 

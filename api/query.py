@@ -17,6 +17,7 @@ from domain.pages import Page, Position
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 WAIT_SECONDS_MAX: Final = 30
+_VERSION_DIGITS: Final = 18
 
 
 def refuse(name: str, detail: str) -> Unprocessable:
@@ -60,6 +61,14 @@ def wait_seconds(req: falcon.Request) -> int:
 
 def _integer(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None  # noqa: PLR2004  no number here needs ten digits
+
+
+def version(req: falcon.Request, name: str) -> int:
+    """Return a version, 0 where none is given."""
+    text = req.get_param(name) or "0"
+    if not text.isascii() or not text.isdigit() or len(text) > _VERSION_DIGITS:
+        raise refuse(name, "A whole number, as a balance's `version` is.")
+    return int(text)
 
 
 def instant(req: falcon.Request, name: str) -> datetime | None:

@@ -1,6 +1,7 @@
 """From a valid request to a stored job, once per idempotency key."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -87,12 +88,14 @@ class Submissions:
         intake: Intake,
         waiters: Waiters,
         sessions: sessionmaker[Session],
+        tell: Callable[[Job], None],
         *,
         deadline_seconds: int,
     ) -> None:
         self._intake = intake
         self._waiters = waiters
         self._sessions = sessions
+        self._tell = tell
         self._deadline = timedelta(seconds=deadline_seconds)
 
     def accept(self, req: falcon.Request, resp: falcon.Response, draft: Draft) -> None:
@@ -108,6 +111,7 @@ class Submissions:
             resp.set_header("Idempotency-Replayed", "true")
         preferences = Preferences.of(req)
         if done := self._finished(job, submission.earlier, preferences.wait or 0):
+            self._tell(done)
             answer_outcome(req, resp, done)
         else:
             answer_accepted(resp, stored)

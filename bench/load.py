@@ -34,6 +34,7 @@ class Load:
     owners: int = 1_000
     batch: int = 0
     wait: int = 0
+    reads: bool = False
     seed: int = 1
 
 
@@ -85,8 +86,24 @@ class _Connection:
 
 
 def requests(load: Load) -> Callable[[], bytes]:
-    """Return a function that makes the next request: new nonces, random owners."""
+    """Return a function that makes the next request, of one of the owners at random."""
     chance = random.Random(load.seed)
+    return _reads(load, chance) if load.reads else _writes(load, chance)
+
+
+def _reads(load: Load, chance: random.Random) -> Callable[[], bytes]:
+    """Return a function that makes the next read of a balance."""
+    head = f"Host: bench\r\nX-API-Key: {load.key}\r\n\r\n"
+
+    def request() -> bytes:
+        owner = int(chance.random() * load.owners)
+        return f"GET /ledger/u{owner} HTTP/1.1\r\n{head}".encode()
+
+    return request
+
+
+def _writes(load: Load, chance: random.Random) -> Callable[[], bytes]:
+    """Return a function that makes the next write, each with a nonce of its own."""
     prefix = f"{load.seed}-{time.time_ns()}"
     path = "/ledger/batches" if load.batch else "/ledger"
     prefer = f"Prefer: wait={load.wait}\r\n" if load.wait else ""

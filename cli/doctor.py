@@ -41,6 +41,8 @@ def _examine(port: int, data: Path) -> Iterator[Finding]:
     yield _python()
     yield _disk(data)
     yield _port(port, data)
+    # The servers of a `coin up` are for this machine alone.
+    deployed = bool(os.environ.get("DATABASE_URL"))
     database.complete_environment(data)
     if not os.environ.get("DATABASE_URL"):
         yield from _embedded(os.environ)
@@ -52,8 +54,28 @@ def _examine(port: int, data: Path) -> Iterator[Finding]:
             yield fail(fault, "correct it in the environment")
         return
     yield ok("the settings in the environment are valid")
+    if deployed:
+        yield from _deployment(settings)
     yield from doctor_database.examine(settings)
     yield from doctor_broker.examine(settings)
+
+
+def _deployment(settings: Settings) -> Iterator[Finding]:
+    """Look for what nobody misses on their own machine."""
+    if settings.token_secret:
+        yield ok("a copy of the database forges no token: TOKEN_SECRET is set")
+    else:
+        yield warn(
+            "a copy of the database is enough to sign tokens: TOKEN_SECRET is not set",
+            "set it to `openssl rand -hex 32`, the same in every process",
+        )
+    if settings.smtp_url:
+        yield ok("mail is sent: SMTP_URL is set")
+    else:
+        yield warn(
+            "mail, and the tokens in it, goes to the worker's log: SMTP_URL is not set",
+            "set SMTP_URL and MAIL_FROM",
+        )
 
 
 def _python() -> Finding:

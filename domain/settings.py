@@ -56,6 +56,9 @@ def web_address(text: str) -> str:
     loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
     if not parts.hostname or parts.scheme not in {"https", "http"}:
         raise ValueError("must be a web address")
+    if "@" in parts.netloc:
+        # It is shown to people, sent to others and logged.
+        raise ValueError("must not hold a password")
     if parts.scheme == "http" and not loopback:
         raise ValueError("must start with https://")
     return text
@@ -85,8 +88,12 @@ def _origins(text: str) -> str:
     return text
 
 
-def _setting(parse: Callable[[str], Any], default: Any, meaning: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "meaning": meaning})
+def _setting(
+    parse: Callable[[str], Any], default: Any, meaning: str, *, secret: bool = False
+) -> Any:
+    """Declare a setting; a secret one is in no `repr`, and never printed."""
+    metadata = {"parse": parse, "meaning": meaning, "secret": secret}
+    return field(default=default, repr=not secret, metadata=metadata)
 
 
 _POSTGRES = _url("postgresql", "postgresql+psycopg2", "postgres")
@@ -106,9 +113,15 @@ _PAIRS: Final = (
 class Settings:
     """What a deployment may choose; each field is read from its upper-case name."""
 
-    database_url: str = _setting(_POSTGRES, "", "PostgreSQL 15 to 18; required")
-    redis_url: str = _setting(_REDIS, "", "Redis 6.2 or newer, the default broker")
-    rabbitmq_url: str = _setting(_RABBITMQ, "", "RabbitMQ as broker instead of Redis")
+    database_url: str = _setting(
+        _POSTGRES, "", "PostgreSQL 15 to 18; required", secret=True
+    )
+    redis_url: str = _setting(
+        _REDIS, "", "Redis 6.2 or newer, the default broker", secret=True
+    )
+    rabbitmq_url: str = _setting(
+        _RABBITMQ, "", "RabbitMQ as broker instead of Redis", secret=True
+    )
     database_pool_size: int = _setting(
         _whole(1, 200), 12, "connections each API process may open"
     )
@@ -117,6 +130,11 @@ class Settings:
     )
     intake_limit: int = _setting(
         _whole(1, 1_000_000), 2_000, "jobs an API process holds before it answers 503"
+    )
+    cache_seconds: int = _setting(
+        _whole(0, 60),
+        1,
+        "how long Redis keeps what was read, 0 for not at all; the same for all",
     )
     deadline_seconds: int = _setting(
         _whole(1, 31_536_000), 86_400, "a job not begun by then expires"
@@ -131,11 +149,13 @@ class Settings:
         str,
         "",
         "what signing keys are made with, beside the database; the same for all",
+        secret=True,
     )
     smtp_url: str = _setting(
         _SMTP,
         "",
         "smtp:// or smtps:// of mail; without it, mail is in the worker's log",
+        secret=True,
     )
     mail_from: str = _setting(str, "", "the sender of mail; required for it")
     password_reset_url: str = _setting(
@@ -144,7 +164,7 @@ class Settings:
     bot_check_url: str = _setting(
         web_address, "", "where `captcha` is verified, as reCAPTCHA's `siteverify`"
     )
-    bot_check_secret: str = _setting(str, "", "your secret there")
+    bot_check_secret: str = _setting(str, "", "your secret there", secret=True)
     oidc_issuer: str = _setting(
         web_address, "", "an OpenID issuer whose people may log in with its tokens"
     )
@@ -166,6 +186,12 @@ class Settings:
     )
     cors_origins: str = _setting(
         _origins, "", "origins whose pages may call, with commas"
+    )
+    otel_exporter_otlp_endpoint: str = _setting(
+        _url("http", "https"),
+        "",
+        "where spans are sent, as OTLP over HTTP; needs the extra `otel`",
+        secret=True,
     )
     log_level: str = _setting(
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level logged"

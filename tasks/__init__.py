@@ -13,16 +13,31 @@ from celery import Celery, signals
 
 import celeryconfig
 import logconfig
+import tracing
 from domain.db import create_engine, session_factory
 from domain.operations import require_agreement
 from domain.settings import Settings
+from tasks._breaker import Breaker
+from tasks._copies import Copies, balance_name
 from tasks._doorbell import ping, ring
 from tasks._drain import drain
 from tasks._periodic import LANE, periodic, submit_slot
 from tasks._poll import poll
 from tasks._registry import batch_job, kinds, long_job
 
-__all__ = ["app", "batch_job", "kinds", "long_job", "ping", "poll", "ring", "start"]
+__all__ = [
+    "Breaker",
+    "Copies",
+    "app",
+    "balance_name",
+    "batch_job",
+    "kinds",
+    "long_job",
+    "ping",
+    "poll",
+    "ring",
+    "start",
+]
 
 _GARBAGE: Final = (20_000, 50, 50)
 
@@ -67,6 +82,7 @@ def start(*, gather_logs: bool = False) -> None:
     logconfig.configure(
         level=settings.log_level, style=settings.log_format, gather=gather_logs
     )
+    tracing.configure(settings.otel_exporter_otlp_endpoint)
     engine = create_engine(settings)
     with session_factory(engine).begin() as session:
         require_agreement(session)
@@ -85,6 +101,11 @@ def _start_child(**_options: Any) -> None:
     # took a tenth of every batch.
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
+
+
+@signals.worker_process_shutdown.connect
+def _end_child(**_options: Any) -> None:
+    tracing.stop()
 
 
 @signals.worker_ready.connect

@@ -9,15 +9,17 @@ from functools import cache
 from itertools import groupby, takewhile
 from typing import Final
 
+import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from domain import jobs
+from domain import jobs, ledger
 from domain.db import create_engine, session_factory
 from domain.jobs import Claim, Outcome, Superseded
 from domain.settings import Settings
-from tasks import _doorbell, _leases
+from tasks import _doorbell, _leases, _traces
+from tasks._copies import Copies
 from tasks._registry import kinds
 
 _log = structlog.get_logger()
@@ -52,7 +54,20 @@ def settings() -> Settings:
 @cache
 def sessions() -> sessionmaker[Session]:
     """Return the process's sessions, made on first use: nothing crosses a fork."""
-    return session_factory(create_engine(settings()))
+    made = session_factory(create_engine(settings()))
+    # Not after it: who waits is told by the commit itself, and may read at once.
+    sa.event.listen(made, "before_commit", _fence_copies)
+    return made
+
+
+@cache
+def copies() -> Copies:
+    """Return the copies of answers that this process makes out of date."""
+    return Copies(settings().redis_url, settings().cache_seconds)
+
+
+def _fence_copies(session: Session) -> None:
+    copies().fence(ledger.changed(session))
 
 
 def drain(queue: str, lane: int) -> None:
@@ -170,11 +185,5 @@ def _report(
         refused=refused,
         ms=round(elapsed.total_seconds() * 1000, 1),
     )
-    for claim in claims:
-        _log.debug(
-            "job_applied",
-            job=claim.id,
-            kind=claim.kind,
-            request=claim.request_id,
-            trace=claim.trace,
-        )
+    for claim, outcome in zip(claims, outcomes, strict=True):
+        _traces.report(claim, outcome, began=began)

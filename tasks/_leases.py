@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from domain import jobs
 from domain.errors import DomainError
 from domain.jobs import Claim, Outcome, Superseded
+from tasks import _traces
 from tasks._registry import kinds
 
 _log = structlog.get_logger()
@@ -39,7 +40,11 @@ def run(sessions: sessionmaker[Session], claim: Claim, *, attempts_max: int) -> 
     handler = kinds[claim.kind].long
     assert handler is not None, "only long jobs are leased"  # noqa: S101
     try:
-        with _heartbeat(sessions, claim), sessions.begin() as session:
+        with (
+            _heartbeat(sessions, claim),
+            _traces.followed(claim),
+            sessions.begin() as session,
+        ):
             result = handler(session, claim, now=datetime.now(UTC))
             done = Outcome(claim.id, result=result)
             jobs.finish_leased(session, claim, done, now=datetime.now(UTC))
@@ -48,13 +53,13 @@ def run(sessions: sessionmaker[Session], claim: Claim, *, attempts_max: int) -> 
             done = Outcome(claim.id, refusal=refusal)
             jobs.finish_leased(session, claim, done, now=datetime.now(UTC))
     except Superseded as error:
-        _log.warning("lease_lost", job=claim.id, kind=claim.kind, error=str(error))
+        _log.warning("lease_lost", error=str(error), **_traces.named(claim))
     except Exception:  # noqa: BLE001  whatever it is, the job must answer
         record_failure(sessions, claim, claim.attempts, attempts_max=attempts_max)
     else:
         # The owner of a long job asks for it; the periodic ones are many.
         level = _log.info if claim.application else _log.debug
-        level("job_succeeded", job=claim.id, kind=claim.kind)
+        level("job_succeeded", **_traces.named(claim))
 
 
 def record_failure(
@@ -71,10 +76,8 @@ def record_failure(
         )
     _log.exception(
         "job_failed" if final else "job_will_be_retried",
-        job=claim.id,
-        kind=claim.kind,
         attempt=attempt,
-        request=claim.request_id,
+        **_traces.named(claim),
     )
 
 

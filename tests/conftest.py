@@ -17,7 +17,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 import structlog
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import tracing
 from bench.faults import lent
 from cli.servers import embedded_postgres, embedded_redis
 from domain.db import create_engine, session_factory
@@ -139,3 +142,13 @@ def session(engine):
     """A session whose rows are gone after the test."""
     with databases.rolled_back(engine) as session:
         yield session
+
+
+@pytest.fixture
+def collected(monkeypatch):
+    """The spans of this process, as soon as each has ended."""
+    exporter = InMemorySpanExporter()
+    monkeypatch.setattr(tracing, "_processor", lambda _: SimpleSpanProcessor(exporter))
+    tracing.configure("http://collector.example:4318")
+    yield exporter.get_finished_spans
+    tracing.configure("")

@@ -16,11 +16,11 @@ LINES_A_FUNCTION_MAX = 70
 MAY_IMPORT = {
     "domain": {"sqlalchemy"},
     "tasks": {
-        *("domain", "celeryconfig", "logconfig"),
+        *("domain", "celeryconfig", "logconfig", "tracing"),
         *("celery", "click", "kombu", "redis", "sqlalchemy", "structlog"),
     },
     "api": {
-        *("domain", "tasks", "logconfig"),
+        *("domain", "tasks", "logconfig", "tracing"),
         *("cryptography", "falcon", "gevent", "gunicorn", "httptools", "marshmallow"),
         *("orjson", "prometheus_client", "psycopg2", "redis", "sqlalchemy"),
         *("apispec", "argon2", "jwt", "limits", "structlog", "urllib3"),
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "migrations": {"domain", "alembic", "sqlalchemy"},
     "celeryconfig": {"kombu"},
     "logconfig": {"orjson", "structlog"},
+    "tracing": {"opentelemetry", "structlog"},
 }
 # Who reads the environment: where a process begins, and nowhere else.
 READ_ENVIRONMENT = {

@@ -5,6 +5,7 @@ from typing import Any
 import falcon
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.cache import Cache
 from api.ledger.reading import Balances, OperationList, TransferItem, TrialBalances
 from api.ledger.statements import Entries
 from api.ledger.writing import Batches, Operations, Reversals, Transfers, Writes
@@ -13,7 +14,10 @@ __all__ = ["Writes", "add_routes"]
 
 
 def add_routes(
-    app: falcon.App[Any, Any], writes: Writes, sessions: sessionmaker[Session]
+    app: falcon.App[Any, Any],
+    writes: Writes,
+    sessions: sessionmaker[Session],
+    cache: Cache,
 ) -> None:
     """Serve the ledger."""
     app.add_route("/ledger", Operations(writes))
@@ -26,6 +30,6 @@ def add_routes(
         "/ledger/transfers/{transfer_id:uuid}/reversal",
         Reversals(writes, sessions),
     )
-    app.add_route("/ledger/{owner_id}", Balances(sessions))
+    app.add_route("/ledger/{owner_id}", Balances(sessions, cache))
     app.add_route("/ledger/{owner_id}/entries", Entries(sessions))
-    app.add_route("/balance/{owner_id}", Balances(sessions))
+    app.add_route("/balance/{owner_id}", Balances(sessions, cache))

@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import falcon
+import orjson
 from marshmallow import ValidationError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
 from api.bodies import owner_name
+from api.cache import Cache
 from api.openapi.describing import describes, describes_item
 from api.permissions import principal_of, readable, require_readable
 from api.shapes import ledger as shapes
@@ -60,32 +62,47 @@ class TransferItem:
 class Balances:
     """GET /ledger/{owner_id} and /balance/{owner_id}."""
 
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
+    def __init__(self, sessions: sessionmaker[Session], cache: Cache) -> None:
         self._sessions = sessions
+        self._cache = cache
 
-    @describes_item(shapes.Balance, query=["at"], refuses=["not_your_account"])
+    @describes_item(
+        shapes.Balance, query=["at", "min_version"], refuses=["not_your_account"]
+    )
     def on_get(self, req: falcon.Request, resp: falcon.Response, owner_id: str) -> None:
         """Show an owner's balance, now or at an earlier time."""
-        principal = principal_of(req)
-        query.allow(req, "at")
+        application = principal_of(req).application
+        query.allow(req, "at", "min_version")
         require_owner(owner_id)
         require_readable(req, owner_id)
-        with self._sessions() as session:
-            found = ledger.balance(
-                session,
-                application=principal.application,
-                owner=owner_id,
-                at=query.instant(req, "at"),
+        at, least = query.instant(req, "at"), query.version(req, "min_version")
+        if at is None:
+            body = self._cache.balance(
+                application,
+                owner_id,
+                lambda: self._load(application, owner_id),
+                min_version=least,
             )
+        elif least:
+            raise query.refuse("min_version", "An earlier time has its own version.")
+        else:
+            _, body = self._load(application, owner_id, at)
+        media.show_body(req, resp, body)
+
+    def _load(
+        self, application: str, owner: str, at: datetime | None = None
+    ) -> tuple[int, bytes]:
+        with self._sessions() as session:
+            found = ledger.balance(session, application=application, owner=owner, at=at)
         updated = found.last_updated
         shown = {
-            "owner_id": owner_id,
-            "application": principal.application,
+            "owner_id": owner,
+            "application": application,
             "balance": found.balance,
             "version": found.version,
             "last_updated": updated and updated.isoformat(),
         }
-        media.show(req, resp, shown)
+        return found.version, orjson.dumps(shown)
 
 
 def require_owner(owner_id: str) -> None:

@@ -73,7 +73,7 @@ class Document:
     @describes_item(OpenApi)
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Describe this API, in OpenAPI 3.1."""
-        media.show_bytes(req, resp, self._json(), media.JSON)
+        media.show_body(req, resp, self._json())
 
 
 class Page:
@@ -89,7 +89,7 @@ class Page:
         resp.set_header("Content-Security-Policy", self._policy)
         # The files it names may be others tomorrow; each is kept for good.
         resp.set_header("Cache-Control", "no-cache")
-        media.show_bytes(req, resp, self._html, falcon.MEDIA_HTML)
+        media.show_body(req, resp, self._html, falcon.MEDIA_HTML)
 
 
 def _filled(styles: list[str], scripts: list[str]) -> bytes:

@@ -57,6 +57,11 @@ QUERY: Final = _by_name(
     Parameter("cursor", "Where the page begins: as `next` or `prev` gave it."),
     Parameter("wait", "Seconds to wait for its end.", _up_to(WAIT_SECONDS_MAX), 0),
     Parameter("at", "As it was then.", _TIME),
+    Parameter(
+        "min_version",
+        "Never an older state than the one with this version; not with `at`.",
+        {"type": "integer", "minimum": 0},
+    ),
     Parameter("since", "Not before.", _TIME),
     Parameter("until", "Before.", _TIME),
     Parameter("operation", "Only this operation.", _TEXT, "CREDIT_ADD"),

@@ -1,6 +1,13 @@
 """The ledger: double entry, append only, every batch in a handful of statements."""
 
-from domain.ledger.accounts import ISSUANCE, TREASURY, Account, is_system
+from domain.ledger.accounts import (
+    ISSUANCE,
+    TREASURY,
+    Account,
+    AccountKey,
+    changed,
+    is_system,
+)
 from domain.ledger.books import (
     Batch,
     BatchRefused,
@@ -35,6 +42,7 @@ __all__ = [
     "ISSUANCE",
     "TREASURY",
     "Account",
+    "AccountKey",
     "AlreadyClaimed",
     "AlreadyReversed",
     "Balance",
@@ -51,6 +59,7 @@ __all__ = [
     "TrialBalance",
     "UnknownOperation",
     "balance",
+    "changed",
     "find_transfer",
     "is_system",
     "lane_of",

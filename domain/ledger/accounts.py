@@ -1,7 +1,7 @@
 """Accounts: one owner's credits in one application, locked in id order to change."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -135,6 +135,9 @@ _STORE: Final = sa.text("""
 
 def store(session: Session, standings: Collection[Standing]) -> None:
     """Write the changed balances back."""
+    moved = [standing for standing in standings if standing.changed]
+    if not moved:
+        return
     rows = [
         {
             "id": standing.id,
@@ -142,8 +145,17 @@ def store(session: Session, standings: Collection[Standing]) -> None:
             "version": standing.version,
             "updated_at": standing.updated_at.isoformat(),
         }
-        for standing in standings
-        if standing.changed
+        for standing in moved
     ]
-    if rows:
-        session.execute(_STORE, {"rows": json.dumps(rows)})
+    session.execute(_STORE, {"rows": json.dumps(rows)})
+    versions = session.info.setdefault(_CHANGED, {})
+    versions.update((standing.key, standing.version) for standing in moved)
+
+
+_CHANGED: Final = "changed accounts"
+
+
+def changed(session: Session) -> Mapping[AccountKey, int]:
+    """Return the versions this session has given to accounts."""
+    found: Mapping[AccountKey, int] = session.info.get(_CHANGED, {})
+    return found

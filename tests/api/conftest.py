@@ -15,7 +15,7 @@ from domain.db import create_engine, session_factory
 from domain.keys import SCOPES
 from domain.settings import Settings
 from tasks._doorbell import _flags
-from tasks._drain import sessions, settings
+from tasks._drain import copies, sessions, settings
 from tests.api.calling import Caller
 from tests.api.holders import Demanding, Holder
 from tests.api.people import make_person
@@ -156,6 +156,7 @@ def _working(database):
             stop.set()
             thread.join()
             sessions().kw["bind"].dispose()
+            copies().close()
             _forget()
 
 
@@ -163,6 +164,7 @@ def _forget():
     """Let the worker's side read the environment again."""
     settings.cache_clear()
     sessions.cache_clear()
+    copies.cache_clear()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from api import meters, shared
 from api.meters import Meter
 from api.shared import Shared
 from cli.servers import embedded_redis
+from tasks import _breaker
 
 MINUTE = 60
 # The beginning of a window, so that no test crosses into another by chance.
@@ -274,7 +275,7 @@ def test_a_redis_that_does_not_answer_costs_some_tens_of_milliseconds_once():
 def test_what_was_counted_while_redis_was_away_is_told_when_it_is_back(
     tmp_path, monkeypatch, subject
 ):
-    monkeypatch.setattr(shared, "LEFT_ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(_breaker, "LEFT_ALONE_SECONDS", 0.0)
     with embedded_redis(tmp_path) as url:
         meter = Meter("back", "20/minute", Shared(url), every=0)
         other = Meter("back", "20/minute", Shared(url), every=0)

@@ -4,8 +4,10 @@ from uuid import UUID
 
 import pytest
 
+from api.app import create_app
 from domain.jobs import Job
-from tests.api.calling import operation
+from domain.settings import Settings
+from tests.api.calling import Caller, operation
 from tests.factories import make_owner
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -111,5 +113,64 @@ def test_the_log_line_of_a_write_names_its_job(caller, capfd):
         "/ledger", operation(make_owner()), headers={"X-Request-ID": "mine"}
     )
 
-    line = next(line for line in capfd.readouterr().out.splitlines() if "mine" in line)
+    # Where logs go depends on who set them up last.
+    lines = "".join(capfd.readouterr()).splitlines()
+    line = next(line for line in lines if "mine" in line)
     assert answer.json["id"] in line
+
+
+# Where spans are collected
+
+
+def stored_trace(api_sessions, answer):
+    with api_sessions() as session:
+        return session.get(Job, UUID(answer.json["id"])).trace
+
+
+def test_a_job_is_caused_by_the_requests_span(caller, api_sessions, collected):
+    answer = caller.post(
+        "/ledger",
+        operation(make_owner()),
+        headers={"traceparent": TRACE, "X-Request-ID": "mine"},
+    )
+
+    (span,) = collected()
+    assert span.name == "POST /ledger"
+    assert f"{span.parent.span_id:016x}" == TRACE.split("-")[2]
+    assert dict(span.attributes) == {
+        "http.request.method": "POST",
+        "http.route": "/ledger",
+        "http.response.status_code": 202,
+        "coin.request.id": "mine",
+    }
+    own = f"00-{TRACE.split('-')[1]}-{span.context.span_id:016x}-01"
+    assert stored_trace(api_sessions, answer) == own
+    assert answer.headers["traceparent"] == own
+
+
+def test_a_request_without_trace_begins_one(caller, api_sessions, collected):
+    answer = caller.post("/ledger", operation(make_owner()))
+
+    (span,) = collected()
+    assert span.parent is None
+    assert f"{span.context.trace_id:032x}" in stored_trace(api_sessions, answer)
+
+
+def test_a_write_is_one_trace_from_request_to_job(caller, worker, collected):
+    caller.done("/ledger", operation(make_owner()), headers={"traceparent": TRACE})
+
+    spans = {span.name: span for span in collected()}
+    request, job = spans["POST /ledger"], spans["ledger.post_operation"]
+    assert job.context.trace_id == request.context.trace_id
+    assert job.parent.span_id == request.context.span_id
+
+
+def test_only_our_own_errors_are_failures(stranger, app, collected):
+    away = Caller(create_app(Settings(database_url="postgresql://x@127.0.0.1:9/x")))
+    stranger.get("/nowhere")
+    away.get("/status/ready")
+
+    assert [(span.name, span.status.is_ok) for span in collected()] == [
+        ("GET (none)", True),
+        ("GET /status/ready", False),
+    ]

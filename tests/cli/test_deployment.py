@@ -185,7 +185,7 @@ def test_compose_has_no_password_of_its_own(services):
     assert not re.search(r"PASSWORD\w*:-", text)
     for service in services.values():
         for name, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|AUTH|URL", name):
+            if re.search("PASSWORD|AUTH|URL|SECRET", name):
                 assert ":?" in value, f"{name} is not demanded from outside"
 
 

@@ -111,6 +111,28 @@ def test_a_healthy_database_passes_every_check(coin, bare_database):
     assert "coin worker --poll" in line_about(answer, "there is no broker")
 
 
+def test_a_deployment_without_secret_and_mail_is_warned(coin, bare_database):
+    answer = coin("doctor", DATABASE_URL=bare_database)
+    assert line_about(answer, "TOKEN_SECRET").startswith("warn")
+    assert line_about(answer, "SMTP_URL").startswith("warn")
+
+
+def test_a_deployment_with_secret_and_mail_is_well(coin, bare_database):
+    answer = coin(
+        "doctor",
+        DATABASE_URL=bare_database,
+        TOKEN_SECRET="hush",
+        SMTP_URL="smtp://mail.example",
+        MAIL_FROM="coin@example.org",
+    )
+    assert line_about(answer, "TOKEN_SECRET").startswith("ok")
+    assert line_about(answer, "SMTP_URL").startswith("ok")
+
+
+def test_ones_own_machine_needs_neither_secret_nor_mail(coin, stack):
+    assert "SMTP_URL" not in coin("doctor", "--data", stack.data).output
+
+
 def test_an_operation_missing_from_the_database_is_found(coin, bare_database):
     coin("migrate", DATABASE_URL=bare_database)
     change(bare_database, "DELETE FROM operations WHERE name = 'CREDIT_ADD'")

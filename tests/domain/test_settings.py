@@ -95,3 +95,44 @@ def test_rabbitmq_is_the_broker_where_both_are_set():
     )
 
     assert settings.broker_url == "amqp://a"
+
+
+SECRETS = {
+    "DATABASE_URL": "postgresql://coin:hush@db.example/coin",
+    "REDIS_URL": "redis://:hush@cache.example/0",
+    "RABBITMQ_URL": "amqp://coin:hush@queue.example/",
+    "TOKEN_SECRET": "hush",
+    "SMTP_URL": "smtps://coin:hush@mail.example",
+    "BOT_CHECK_SECRET": "hush",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://coin:hush@collector.example:4318",
+}
+
+
+def test_what_may_hold_a_secret_is_declared_as_one():
+    secret = {
+        name.upper()
+        for name, one in Settings.__dataclass_fields__.items()
+        if one.metadata["secret"]
+    }
+
+    assert secret == SECRETS.keys()
+
+
+def test_settings_show_no_secret():
+    settings = Settings.from_environ({**SECRETS, "MAIL_FROM": "coin@example.org"})
+
+    assert "hush" not in f"{settings} {settings!r}"
+    assert "coin@example.org" in repr(settings)
+
+
+@pytest.mark.parametrize("name", [name for name in SECRETS if name.endswith("_URL")])
+def test_a_fault_of_a_secret_does_not_repeat_it(name):
+    assert "hush" not in str(faults(**DATABASE | {name: "hush://coin:hush@x"}))
+
+
+def test_an_address_others_see_holds_no_password():
+    (fault,) = faults(
+        **DATABASE, PASSWORD_RESET_URL="https://coin:hush@app.example/reset"
+    )
+
+    assert fault == "PASSWORD_RESET_URL: must not hold a password"

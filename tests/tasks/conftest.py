@@ -32,6 +32,8 @@ def worker(monkeypatch, database_url, redis_url):
     monkeypatch.setattr(_drain, "TURN_SECONDS", 30.0)
     forget()
     yield
+    if _drain.copies.cache_info().currsize:
+        _drain.copies().close()
     if _drain.sessions.cache_info().currsize:
         _drain.sessions().kw["bind"].dispose()
     if _doorbell._flags.cache_info().currsize and (flags := _doorbell._flags()):
@@ -46,6 +48,7 @@ def forget():
     for made in (
         _drain.settings,
         _drain.sessions,
+        _drain.copies,
         _doorbell._publisher,
         _doorbell._flags,
     ):
@@ -93,3 +96,9 @@ def declare():
     yield declare
     for name in declared:
         del kinds[name]
+
+
+@pytest.fixture
+def forget_settings():
+    """Let a test that changed the environment have it read again."""
+    return forget

@@ -94,12 +94,8 @@ def create_app(
     app.add_route("/health", status.Health())
     app.add_route("/status/ready", status.Ready(sessions, broker))
     app.add_route("/metrics", Metrics(sessions))
-    app.add_route("/jobs", jobs.Jobs(sessions))
-    app.add_route("/jobs/{job_id:uuid}", jobs.JobItem(sessions, waiters, cache.tell))
-    app.add_route("/jobs/{job_id:uuid}/events", jobs.JobEvents(sessions, waiters))
-    app.add_route(
-        "/jobs/{job_id:uuid}/retry",
-        jobs.JobRetry(sessions, doorbell, deadline_seconds=deadline),
+    jobs.add_routes(
+        app, sessions, waiters, doorbell, cache.tell, deadline_seconds=deadline
     )
     ledger.add_routes(app, writes, sessions, cache)
     people.add_routes(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import falcon
@@ -31,6 +31,23 @@ _log = structlog.get_logger()
 
 _EVENTS_SECONDS: Final = 300
 _EVENT_LOOK_SECONDS: Final = 2.0
+
+
+def add_routes(  # noqa: PLR0913  what the routes share
+    app: falcon.App[Any, Any],
+    sessions: sessionmaker[Session],
+    waiters: Waiters,
+    ring: Callable[[str, int], None],
+    tell: Callable[[Job], None],
+    *,
+    deadline_seconds: int,
+) -> None:
+    """Serve jobs: their list, one of them, its events, and another try."""
+    app.add_route("/jobs", Jobs(sessions))
+    app.add_route("/jobs/{job_id:uuid}", JobItem(sessions, waiters, tell))
+    app.add_route("/jobs/{job_id:uuid}/events", JobEvents(sessions, waiters))
+    retry = JobRetry(sessions, ring, deadline_seconds=deadline_seconds)
+    app.add_route("/jobs/{job_id:uuid}/retry", retry)
 
 
 def viewer(req: falcon.Request) -> Viewer:

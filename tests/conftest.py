@@ -33,7 +33,7 @@ if "RABBITMQ_URL" in os.environ:
     os.environ["TESTS_RABBITMQ_URL"] = os.environ.pop("RABBITMQ_URL")
 
 # A thread of another test may log while a command's output is read.
-structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 _OPEN = pytest.StashKey[ExitStack]()
 _SERVERS = pytest.StashKey[dict[str, str]]()

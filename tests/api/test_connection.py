@@ -171,7 +171,7 @@ def test_an_application_that_fails_is_a_bug(serve, error, capsys):
     assert (status, headers["Connection"]) == (500, "close")
     assert json.loads(body)["instance"] == headers["X-Request-ID"]
     assert b"secret" not in body
-    assert "answer_broken" in capsys.readouterr().out
+    assert "answer_broken" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=repr)
@@ -184,7 +184,7 @@ def test_a_stream_that_fails_has_no_last_chunk(serve, error, capsys):
 
     assert said.endswith(b"\r\n\r\n3\r\nabc\r\n")
     assert body.closed.is_set()
-    assert "answer_broken" in capsys.readouterr().out
+    assert "answer_broken" in capsys.readouterr().err
 
 
 def test_an_iterable_is_closed(serve):
@@ -206,7 +206,7 @@ def test_an_iterable_is_closed_though_the_client_has_gone(serve, capsys):
 
     assert body.closed.wait(SECONDS)
     assert wire.ended()
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
 
 
 def expecting(version="1.1", length=2):

@@ -23,6 +23,7 @@ from api import (
     problems,
     status,
     wallets,
+    webhooks,
 )
 from api.addresses import Addresses
 from api.authentication import ApiKeys
@@ -132,4 +133,5 @@ def create_app(settings: Settings | None = None) -> falcon.App[Any, Any]:
     keys.add_routes(app, sessions)
     wallets.add_routes(app, sessions, signatures)
     blocks.add_routes(app, sessions, blocklist)
+    webhooks.add_routes(app, settings, sessions, partial(doorbell, *tasks.WEBHOOKS))
     return app

@@ -167,6 +167,9 @@ class Settings:
     cors_origins: str = _setting(
         _origins, "", "origins whose pages may call, with commas"
     )
+    webhook_loopback: str = _setting(
+        _one_of("on", OFF), OFF, "on: webhooks may go to this host; for development"
+    )
     log_level: str = _setting(
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level logged"
     )

@@ -16,13 +16,27 @@ import logconfig
 from domain.db import create_engine, session_factory
 from domain.operations import require_agreement
 from domain.settings import Settings
-from tasks._doorbell import ping, ring
+from tasks._doorbell import WEBHOOKS, ping, ring
 from tasks._drain import drain
+from tasks._outgoing import FAILURES, connection, exchange
 from tasks._periodic import LANE, periodic, submit_slot
 from tasks._poll import poll
-from tasks._registry import batch_job, kinds, long_job
+from tasks._registry import batch_job, kinds, long_job, woken
 
-__all__ = ["app", "batch_job", "kinds", "long_job", "ping", "poll", "ring", "start"]
+__all__ = [
+    "FAILURES",
+    "WEBHOOKS",
+    "app",
+    "batch_job",
+    "connection",
+    "exchange",
+    "kinds",
+    "long_job",
+    "ping",
+    "poll",
+    "ring",
+    "start",
+]
 
 _GARBAGE: Final = (20_000, 50, 50)
 
@@ -39,6 +53,8 @@ for _queue in celeryconfig.QUEUES:
     def _answer_doorbell(lane: int, queue: str = _queue) -> None:
         """Answer a doorbell."""
         drain(queue, lane)
+        if queue in woken:
+            woken[queue]()
 
     @app.task(name=f"{_queue}.submit_slot")
     def _answer_beat(kind: str) -> None:

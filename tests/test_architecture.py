@@ -18,12 +18,13 @@ MAY_IMPORT = {
     "tasks": {
         *("domain", "celeryconfig", "logconfig"),
         *("celery", "click", "kombu", "redis", "sqlalchemy", "structlog"),
+        *("standardwebhooks", "urllib3"),
     },
     "api": {
         *("domain", "tasks", "logconfig"),
         *("cryptography", "falcon", "gevent", "gunicorn", "httptools", "marshmallow"),
         *("orjson", "prometheus_client", "psycopg2", "redis", "sqlalchemy"),
-        *("argon2", "jwt", "limits", "structlog", "urllib3"),
+        *("argon2", "jwt", "limits", "structlog"),
     },
     "cli": {
         *("domain", "tasks", "celeryconfig", "logconfig"),

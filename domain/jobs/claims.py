@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.errors import DomainError
+from domain.webhooks import outbox
 
 # Where waiters listen: the payload is "queue.lane", and they look for themselves.
 CHANNEL: Final = "jobs_finished"
@@ -108,29 +109,32 @@ _FINISH: Final = sa.text(f"""
         FROM json_to_recordset(CAST(:rows AS json)) AS r(
             id uuid, state text, result json, problem json)
         WHERE jobs.id = r.id
-        RETURNING queue, lane
+        RETURNING {outbox.JOB_COLUMNS}
     ), told AS (
         SELECT pg_notify('{CHANNEL}', queue || '.' || lane)
         FROM (SELECT DISTINCT queue, lane FROM done) AS lanes
-    )
-    SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM told)
+    ), events AS ({outbox.job_events("done")})
+    SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM told),
+           {outbox.listeners("done")}
 """)  # noqa: S608  the channel is a constant
 
 
 def finish(
     session: Session, outcomes: Sequence[Outcome], *, began: datetime, now: datetime
-) -> None:
+) -> bool:
     """Store the outcomes of jobs this transaction claimed; tell waiters at commit.
 
-    Their state is not asked again: the claim's locks have kept it, and whatever the
+    Returns whether webhooks may have to be sent. The jobs' state is not asked again: the claim's locks have kept it, and whatever the
     condition, the planner would take it for a reason to read the whole backlog.
     """
     if not outcomes:
-        return
+        return False
     rows = json.dumps([outcome_row(o) for o in outcomes], separators=(",", ":"))
-    stored = session.scalar(_FINISH, {"rows": rows, "began": began, "now": now})
+    bound = {"rows": rows, "began": began, "now": now}
+    stored, _, heard = session.execute(_FINISH, bound).one()
     if stored != len(outcomes):
         raise Superseded(f"{stored} of {len(outcomes)} outcomes could be stored")
+    return bool(heard)
 
 
 def outcome_row(outcome: Outcome) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""One request to somebody else: within a time, within a size, never redirected.
+
+Each has a connection of its own: what was left unread would be the beginning of the
+next answer. Proxies the environment names are not asked.
+"""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from http.client import HTTPException
+from typing import Final, NamedTuple
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
+
+_CONNECT_SECONDS: Final = 5.0
+_PIECE_BYTES: Final = 16 * 1024
+
+# In how many ways an exchange can fail.
+FAILURES: Final = (HTTPError, HTTPException, OSError, ValueError)
+
+
+class Answer(NamedTuple):
+    """What was answered; of the body, up to a byte more than was wanted."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def connection(
+    scheme: str,
+    host: str,
+    port: int | None = None,
+    *,
+    address: str | None = None,
+    trust: ssl.SSLContext | None = None,
+) -> HTTPConnection:
+    """Return a connection to be made: to the address, where one is known already.
+
+    Whatever the address, TLS is with the host of that name.
+    """
+    if scheme == "http":
+        return HTTPConnection(address or host, port)
+    return HTTPSConnection(
+        address or host, port, server_hostname=host, ssl_context=trust or _trust()
+    )
+
+
+def exchange(  # noqa: PLR0913  a request has this many sides
+    made: HTTPConnection,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None = None,
+    seconds: float,
+    bytes_max: int,
+) -> Answer:
+    """Send a request and return the answer, or raise one of FAILURES."""
+    deadline = time.monotonic() + seconds
+    # A timeout of the socket is not enough: it begins anew with each byte.
+    cut = threading.Timer(seconds, _cut, [made])
+    cut.daemon = True
+    cut.start()
+    try:
+        answer = _exchange(made, method, path, headers, body, deadline, bytes_max)
+    except FAILURES as error:
+        if time.monotonic() < deadline:
+            raise
+        raise TimeoutError(f"no answer within {seconds:g} s") from error
+    finally:
+        cut.cancel()
+        made.close()
+    # What was cut off may look like an end.
+    if time.monotonic() >= deadline:
+        raise TimeoutError(f"no answer within {seconds:g} s")
+    return answer
+
+
+def _exchange(  # noqa: PLR0913  the same
+    made: HTTPConnection,
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    deadline: float,
+    bytes_max: int,
+) -> Answer:
+    made.timeout = min(_CONNECT_SECONDS, max(0.001, deadline - time.monotonic()))
+    made.connect()
+    # Until now there was nothing that could have been cut.
+    made.timeout = deadline - time.monotonic()
+    if made.timeout <= 0:
+        raise TimeoutError
+    made.request(method, path, body=body, headers=headers, preload_content=False)
+    answer = made.getresponse()
+    found = b""
+    while len(found) <= bytes_max:
+        piece = answer.read1(_PIECE_BYTES, decode_content=False)
+        if not piece:
+            break
+        found += piece
+    return Answer(answer.status, answer.headers, found[: bytes_max + 1])
+
+
+def _cut(made: HTTPConnection) -> None:
+    if made.sock is not None:
+        # Past TLS, which would take itself apart under whoever is reading.
+        with suppress(OSError):
+            socket.socket.shutdown(made.sock, socket.SHUT_RDWR)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Return the authorities this host trusts; to read them takes a while."""
+    return ssl.create_default_context()

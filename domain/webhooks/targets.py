@@ -5,7 +5,7 @@ A name is looked up anew for each attempt, and what it leads to is held against
 """
 
 import re
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,8 +21,12 @@ _NAME: Final = re.compile(
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORT_OF: Final = {"https": 443, "http": 80}
 
-# Of IPv4, everything but these (IANA's registry of special-purpose addresses).
-_NOT_PUBLIC_4: Final = tuple(
+_LOOPBACK: Final = tuple(map(ip_network, ("127.0.0.0/8", "::1/128")))
+# Of IPv6, only what is given to hosts. That leaves out each form that carries an IPv4
+# address (mapped, compatible, NAT64), which might be any of those below.
+_GIVEN: Final = ip_network("2000::/3")
+# IANA's registries of special-purpose addresses; of IPv6, what of them is in the above.
+_SPECIAL: Final = tuple(
     map(
         ip_network,
         (
@@ -30,14 +34,9 @@ _NOT_PUBLIC_4: Final = tuple(
             *("169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24"),
             *("192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24"),
             *("203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+            *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
         ),
     )
-)
-# Of IPv6, only what is given to hosts. That leaves out each form that carries an IPv4
-# address (mapped, compatible, NAT64), which might be any of those above.
-_GIVEN_6: Final = ip_network("2000::/3")
-_NOT_PUBLIC_6: Final = tuple(
-    map(ip_network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 )
 
 
@@ -101,8 +100,8 @@ def may_be_reached(address: str, *, loopback: bool = False) -> bool:
         found = ip_address(address)
     except ValueError:
         return False
-    if found.is_loopback:
+    if any(found in network for network in _LOOPBACK):
         return loopback
-    if isinstance(found, IPv4Address):
-        return not any(found in network for network in _NOT_PUBLIC_4)
-    return found in _GIVEN_6 and not any(found in other for other in _NOT_PUBLIC_6)
+    if isinstance(found, IPv6Address) and found not in _GIVEN:
+        return False
+    return not any(found in network for network in _SPECIAL)

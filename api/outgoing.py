@@ -6,7 +6,7 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from tasks import FAILURES, connection, exchange
+from tasks import FAILURES, Request, connection, exchange
 
 _BYTES_MAX: Final = 256 * 1024
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "peoples-coin"}
@@ -22,16 +22,14 @@ def ask(
 ) -> dict[str, Any]:
     """GET a JSON object, or POST a form for one; raise Unanswered."""
     parts = urlsplit(url)
+    made = connection(parts.scheme, parts.hostname or "", parts.port)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if form is None:
+        request = Request("GET", path, _HEADERS)
+    else:
+        request = Request("POST", path, _HEADERS | _FORM, urlencode(form).encode())
     try:
-        answer = exchange(
-            connection(parts.scheme, parts.hostname or "", parts.port),
-            "GET" if form is None else "POST",
-            (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-            headers=_HEADERS if form is None else _HEADERS | _FORM,
-            body=None if form is None else urlencode(form).encode(),
-            seconds=seconds,
-            bytes_max=_BYTES_MAX,
-        )
+        answer = exchange(made, request, seconds=seconds, bytes_max=_BYTES_MAX)
     except FAILURES as error:
         raise Unanswered(f"{type(error).__name__} from {url}") from error
     if answer.status != 200:  # noqa: PLR2004  the one status that has what we want

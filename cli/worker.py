@@ -15,7 +15,7 @@ from cli.endpoints import data_option
 from domain.operations import OperationsDiffer
 
 CONCURRENCY: Final = 2
-# What waits for others has a worker of its own, of threads: the ledger waits for nobody.
+# What waits for others has a worker of its own, so that the ledger waits for nobody.
 OUTBOUND: Final = "mail,webhooks"
 _THREADS: Final = 4
 

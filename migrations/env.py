@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 import domain.audit_events
+import domain.blocklist
 import domain.content
 import domain.external_identities
 import domain.keys

@@ -18,7 +18,7 @@ from domain.operations import require_agreement
 from domain.settings import Settings
 from tasks._doorbell import WEBHOOKS, ping, ring
 from tasks._drain import drain
-from tasks._outgoing import FAILURES, connection, exchange
+from tasks._outgoing import FAILURES, Request, connection, exchange
 from tasks._periodic import LANE, periodic, submit_slot
 from tasks._poll import poll
 from tasks._registry import batch_job, kinds, long_job, woken
@@ -26,6 +26,7 @@ from tasks._registry import batch_job, kinds, long_job, woken
 __all__ = [
     "FAILURES",
     "WEBHOOKS",
+    "Request",
     "app",
     "batch_job",
     "connection",

@@ -24,6 +24,15 @@ _PIECE_BYTES: Final = 16 * 1024
 FAILURES: Final = (HTTPError, HTTPException, OSError, ValueError)
 
 
+class Request(NamedTuple):
+    """What is asked; `path` is what stands in its first line."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
 class Answer(NamedTuple):
     """What was answered; of the body, up to a byte more than was wanted."""
 
@@ -51,15 +60,8 @@ def connection(
     )
 
 
-def exchange(  # noqa: PLR0913  a request has this many sides
-    made: HTTPConnection,
-    method: str,
-    path: str,
-    *,
-    headers: Mapping[str, str],
-    body: bytes | None = None,
-    seconds: float,
-    bytes_max: int,
+def exchange(
+    made: HTTPConnection, request: Request, *, seconds: float, bytes_max: int
 ) -> Answer:
     """Send a request and return the answer, or raise one of FAILURES."""
     deadline = time.monotonic() + seconds
@@ -68,7 +70,7 @@ def exchange(  # noqa: PLR0913  a request has this many sides
     cut.daemon = True
     cut.start()
     try:
-        answer = _exchange(made, method, path, headers, body, deadline, bytes_max)
+        answer = _exchange(made, request, deadline, bytes_max)
     except FAILURES as error:
         if time.monotonic() < deadline:
             raise
@@ -82,14 +84,8 @@ def exchange(  # noqa: PLR0913  a request has this many sides
     return answer
 
 
-def _exchange(  # noqa: PLR0913  the same
-    made: HTTPConnection,
-    method: str,
-    path: str,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    deadline: float,
-    bytes_max: int,
+def _exchange(
+    made: HTTPConnection, request: Request, deadline: float, bytes_max: int
 ) -> Answer:
     made.timeout = min(_CONNECT_SECONDS, max(0.001, deadline - time.monotonic()))
     made.connect()
@@ -97,6 +93,7 @@ def _exchange(  # noqa: PLR0913  the same
     made.timeout = deadline - time.monotonic()
     if made.timeout <= 0:
         raise TimeoutError
+    method, path, headers, body = request
     made.request(method, path, body=body, headers=headers, preload_content=False)
     answer = made.getresponse()
     found = b""

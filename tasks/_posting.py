@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 
 from domain.errors import DomainError
 from domain.webhooks import Attempt, Chosen, Target, may_be_reached, read_target
-from tasks._outgoing import FAILURES, Answer, connection, exchange
+from tasks._outgoing import FAILURES, Answer, Request, connection, exchange
 
 _log = structlog.get_logger()
 
@@ -62,7 +62,7 @@ def post(
         answer = _post(chosen, target, address, secret=secret, at=at)
     except (DomainError, *FAILURES) as failure:
         error = _said(failure)
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001  one delivery is not to stop others
         # Ours, not the receiver's; it is tried again all the same.
         _log.exception("delivery_broken", delivery=chosen.id)
         error = type(failure).__name__
@@ -115,10 +115,7 @@ def _post(
         headers["traceparent"] = chosen.trace
     return exchange(
         connection(target.scheme, target.host, target.port, address=address),
-        "POST",
-        target.path,
-        headers=headers,
-        body=body.encode(),
+        Request("POST", target.path, headers, body.encode()),
         seconds=ATTEMPT_SECONDS,
         bytes_max=BODY_BYTES_KEPT,
     )

@@ -15,7 +15,7 @@ def _url(**options: Any) -> fields.String:
     return fields.String(validate=validate.Length(1, URL_LENGTH_MAX), **options)
 
 
-def _events(**options: Any) -> fields.List:
+def _events(**options: Any) -> fields.List[str]:
     return fields.List(
         fields.String(validate=validate.OneOf(EVENTS)),
         validate=validate.Length(1, len(EVENTS)),

@@ -1,7 +1,7 @@
 """An application's endpoints: made, changed, disabled, removed; each has a secret.
 
-The secret is HMAC(secret outside the database, salt of the row): as with signing keys, a
-copy of the database signs nothing.
+The secret is HMAC(secret outside the database, salt of the row): as with signing keys,
+a copy of the database signs nothing.
 """
 
 import secrets

@@ -65,7 +65,7 @@ class Chosen(NamedTuple):
         return json.dumps(said, separators=(",", ":"))
 
     def secrets(self, *, secret: str, now: datetime) -> list[str]:
-        """Return what to sign with: the secret, and the one before while that counts."""
+        """Return what to sign with: the secret, and for a while the one before."""
         salts = [self.salt]
         if self.previous_salt and self.previous_until and now < self.previous_until:
             salts.append(self.previous_salt)

@@ -26,9 +26,7 @@ class Endpoints:
     def ping(self, endpoint, times=1, now=NOW):
         """Have an endpoint sent something, so many times."""
         return [
-            webhooks.ping(
-                self.session, endpoint, request_id="r", trace="t", now=now
-            ).id
+            webhooks.ping(self.session, endpoint, request_id="r", trace="t", now=now).id
             for _ in range(times)
         ]
 
@@ -69,5 +67,3 @@ def longest(monkeypatch):
     monkeypatch.setattr(
         "domain.webhooks.sending.random.uniform", lambda _low, high: high
     )
-
-

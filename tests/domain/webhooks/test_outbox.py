@@ -193,9 +193,7 @@ def test_whoever_is_disabled_or_gone_is_told_nothing(session):
     webhooks.remove(removed, now=NOW)
     session.flush()
     (job,) = submit(session, application)
-    heard = jobs.finish(
-        session, [Outcome(job.id, result={})], began=NOW, now=NOW
-    )
+    heard = jobs.finish(session, [Outcome(job.id, result={})], began=NOW, now=NOW)
 
     assert not heard
     assert told(session, disabled) == told(session, removed) == []

@@ -155,7 +155,9 @@ def test_a_receiver_may_ask_for_more_time_within_bounds(endpoints, asked, given)
 
 def disablings(session, endpoint):
     subject = AuditEvent.subject == f"webhook:{endpoint.id}"
-    return [event.details for event in session.scalars(sa.select(AuditEvent).where(subject))]
+    return [
+        event.details for event in session.scalars(sa.select(AuditEvent).where(subject))
+    ]
 
 
 def test_whoever_is_gone_is_told_no_more(endpoints):

@@ -121,7 +121,10 @@ def test_and_nothing_else_because_of_that(address):
         ("https://Example.ORG/Hook?a=b", ("https", "example.org", 443, "/Hook?a=b")),
         ("https://example.org:443/", ("https", "example.org", 443, "/")),
         ("https://a.example.org:8443/x", ("https", "a.example.org", 8443, "/x")),
-        ("https://xn--bcher-kva.example/", ("https", "xn--bcher-kva.example", 443, "/")),
+        (
+            "https://xn--bcher-kva.example/",
+            ("https", "xn--bcher-kva.example", 443, "/"),
+        ),
         ("https://1.1.1.1/x", ("https", "1.1.1.1", 443, "/x")),
         (
             "https://[2606:4700:4700::1111]/",
@@ -189,7 +192,12 @@ def test_a_bad_url_is_refused(url):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://127.0.0.1:8000/x", "http://localhost:1/", "https://[::1]:9/", "http://[::1]/"],
+    [
+        "http://127.0.0.1:8000/x",
+        "http://localhost:1/",
+        "https://[::1]:9/",
+        "http://[::1]/",
+    ],
 )
 def test_in_development_a_webhook_may_go_to_this_host(url):
     assert read_target(url, loopback=True)

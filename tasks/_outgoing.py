@@ -8,8 +8,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from http.client import HTTPException
 from typing import Final, NamedTuple
@@ -65,18 +65,16 @@ def exchange(
 ) -> Answer:
     """Send a request and return the answer, or raise one of FAILURES."""
     deadline = time.monotonic() + seconds
-    # A timeout of the socket is not enough: it begins anew with each byte.
-    cut = threading.Timer(seconds, _cut, [made])
-    cut.daemon = True
-    cut.start()
     try:
-        answer = _exchange(made, request, deadline, bytes_max)
+        made.timeout = min(_CONNECT_SECONDS, seconds)
+        made.connect()
+        with _cut_at(deadline, made.sock):
+            answer = _answer(made, request, seconds, bytes_max)
     except FAILURES as error:
         if time.monotonic() < deadline:
             raise
         raise TimeoutError(f"no answer within {seconds:g} s") from error
     finally:
-        cut.cancel()
         made.close()
     # What was cut off may look like an end.
     if time.monotonic() >= deadline:
@@ -84,16 +82,33 @@ def exchange(
     return answer
 
 
-def _exchange(
-    made: HTTPConnection, request: Request, deadline: float, bytes_max: int
+@contextmanager
+def _cut_at(deadline: float, connected: socket.socket) -> Iterator[None]:
+    """Let nothing of an exchange take longer.
+
+    A timeout of the socket is not enough: it begins anew with each byte.
+    """
+    # The connection's own `sock` is none once an answer is said to be its last.
+    cut = threading.Timer(max(0, deadline - time.monotonic()), _cut, [connected])
+    cut.daemon = True
+    cut.start()
+    try:
+        yield
+    finally:
+        cut.cancel()
+
+
+def _cut(connected: socket.socket) -> None:
+    # Past TLS, which would take itself apart under whoever is reading.
+    with suppress(OSError):
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+
+
+def _answer(
+    made: HTTPConnection, request: Request, seconds: float, bytes_max: int
 ) -> Answer:
-    made.timeout = min(_CONNECT_SECONDS, max(0.001, deadline - time.monotonic()))
-    made.connect()
-    # Until now there was nothing that could have been cut.
-    made.timeout = deadline - time.monotonic()
-    if made.timeout <= 0:
-        raise TimeoutError
     method, path, headers, body = request
+    made.timeout = seconds
     made.request(method, path, body=body, headers=headers, preload_content=False)
     answer = made.getresponse()
     found = b""
@@ -103,13 +118,6 @@ def _exchange(
             break
         found += piece
     return Answer(answer.status, answer.headers, found[: bytes_max + 1])
-
-
-def _cut(made: HTTPConnection) -> None:
-    if made.sock is not None:
-        # Past TLS, which would take itself apart under whoever is reading.
-        with suppress(OSError):
-            socket.socket.shutdown(made.sock, socket.SHUT_RDWR)
 
 
 @cache

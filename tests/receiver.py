@@ -49,7 +49,7 @@ def receiving(wrap=None):
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             received = Received(self.path, dict(self.headers), body)
             status, headers, said = receiver.reply(received)
             self.send_response(status)

@@ -125,7 +125,7 @@ def finish(
     """Store the outcomes of jobs this transaction claimed; tell waiters at commit.
 
     Returns whether webhooks may have to be sent. The jobs' state is not asked again:
-    the claim's locks have kept it, and whatever the condition, the planner would take it
+    the claim has locked it, and whatever the condition, the planner would take it
     for a reason to read the whole backlog.
     """
     if not outcomes:

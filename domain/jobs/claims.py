@@ -52,8 +52,8 @@ class Superseded(RuntimeError):
 # ends the session of one that says nothing for so long. At work it takes milliseconds
 # from one statement to the next.
 _SILENT_MS: Final = 10_000
-_HOLD: Final = sa.text("""
-    SELECT pg_try_advisory_xact_lock(hashtext(:queue), :lane),
+_HOLD: Final = sa.text(f"""
+    SELECT pg_try_advisory_xact_lock(hashtext(:queue), :lane), {outbox.LISTENED_TO},
            set_config('idle_in_transaction_session_timeout', :silent, true)
 """)
 
@@ -61,7 +61,9 @@ _HOLD: Final = sa.text("""
 def hold_lane(session: Session, *, queue: str, lane: int) -> bool:
     """Become the lane's one writer until the transaction ends, unless there is one."""
     bound = {"queue": queue, "lane": lane, "silent": str(_SILENT_MS)}
-    return bool(session.scalar(_HOLD, bound))
+    held, heard, _ = session.execute(_HOLD, bound).one()
+    outbox.note(session, heard=heard)
+    return bool(held)
 
 
 # Of a job that is known by its id, "queued" is said by these two columns (a constraint
@@ -100,7 +102,8 @@ def claim(  # noqa: PLR0913  each argument is a bound
     return [Claim._make(row) for row in rows]
 
 
-_FINISH: Final = sa.text(f"""
+def _finishing(events: str, heard: str) -> sa.TextClause:
+    return sa.text(f"""
     WITH done AS (
         UPDATE jobs
         SET state = r.state, result = r.result, problem = r.problem,
@@ -113,10 +116,15 @@ _FINISH: Final = sa.text(f"""
     ), told AS (
         SELECT pg_notify('{CHANNEL}', queue || '.' || lane)
         FROM (SELECT DISTINCT queue, lane FROM done) AS lanes
-    ), events AS ({outbox.job_events("done")})
-    SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM told),
-           {outbox.listeners("done")}
-""")  # noqa: S608  the channel is a constant
+    ){events}
+    SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM told), {heard}
+    """)  # noqa: S608  the channel and the parts are constants
+
+
+_FINISH: Final = _finishing("", "false")
+_FINISH_HEARD: Final = _finishing(
+    f", events AS ({outbox.job_events('done')})", outbox.listeners("done")
+)
 
 
 def finish(
@@ -132,7 +140,8 @@ def finish(
         return False
     rows = json.dumps([outcome_row(o) for o in outcomes], separators=(",", ":"))
     bound = {"rows": rows, "began": began, "now": now}
-    stored, _, heard = session.execute(_FINISH, bound).one()
+    statement = _FINISH_HEARD if outbox.heard(session) else _FINISH
+    stored, _, heard = session.execute(statement, bound).one()
     if stored != len(outcomes):
         raise Superseded(f"{stored} of {len(outcomes)} outcomes could be stored")
     return bool(heard)

@@ -1,10 +1,12 @@
 """Events as they are stored: by the statement that makes them so, or not at all.
 
-Each of these is a part of such a statement. Where nobody listens, it reads a table of a
-handful of rows and stores nothing.
+Each of these is a part of such a statement. A batch asks once whether anybody listens;
+while nobody does, its statements are without these and cost what they always did.
 """
 
 from typing import Final
+
+from sqlalchemy.orm import Session
 
 TRANSFER_POSTED: Final = "transfer.posted"
 # What an endpoint may listen to; each job event is the state that a job ended in.
@@ -16,6 +18,21 @@ EVENTS: Final = (
     "job.expired",
     TRANSFER_POSTED,
 )
+
+# Whether anybody listens, for a statement that is run anyway.
+LISTENED_TO: Final = "EXISTS (SELECT FROM webhook_endpoints WHERE disabled_at IS NULL)"
+_HEARD: Final = "webhooks_heard"
+
+
+def note(session: Session, *, heard: bool) -> None:
+    """Note for the rest of a transaction whether anybody listens."""
+    session.info[_HEARD] = heard
+
+
+def heard(session: Session) -> bool:
+    """Say whether anybody may listen: yes, unless it was found that nobody does."""
+    return bool(session.info.get(_HEARD, True))
+
 
 # What a statement returns of the jobs it ends, for the two below.
 JOB_COLUMNS: Final = """

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from domain import jobs, webhooks
 from domain.errors import Refused
 from domain.ids import uuid7
-from domain.jobs import Outcome, Viewer
+from domain.jobs import Outcome, Viewer, claims
+from domain.ledger import books
 from domain.webhooks import EVENTS
-from domain.webhooks.record import Delivery
+from domain.webhooks.outbox import heard
+from domain.webhooks.record import Delivery, Endpoint
 from tests.factories import (
     NOW,
     fund,
@@ -255,6 +257,40 @@ def test_transfers_of_another_application_are_told_to_others(session, commons):
         [],
         ["transfer.posted"],
     )
+
+
+def test_a_batch_asks_once_whether_anybody_listens(session):
+    """What it is told when it begins counts for all of it."""
+    session.execute(
+        sa.update(Endpoint).values(disabled_at=NOW, disabled_because="gone")
+    )
+    application = make_application()
+
+    def batch():
+        lane = make_lane()
+        jobs.hold_lane(session, queue="ledger", lane=lane)
+        (job,) = submit(session, application, lane=lane)
+        return jobs.finish(session, [Outcome(job.id, result={})], began=NOW, now=NOW)
+
+    alone = batch(), heard(session)
+    endpoint = listen(session, application)
+
+    assert alone == (False, False)
+    assert (batch(), heard(session)) == (True, True)
+    assert types(session, endpoint) == ["job.succeeded"]
+
+
+def test_where_nobody_listens_nothing_is_asked_of_the_statements(session, monkeypatch):
+    session.execute(
+        sa.update(Endpoint).values(disabled_at=NOW, disabled_because="gone")
+    )
+    for module, name in ((claims, "_FINISH_HEARD"), (books, "_INSERT_HEARD")):
+        monkeypatch.setattr(module, name, None)
+    lane = make_lane()
+    jobs.hold_lane(session, queue="ledger", lane=lane)
+    (job,) = submit(session, "commons", lane=lane)
+    fund(session, make_owner(), origin=make_origin(job_id=job.id))
+    finish(session, job)
 
 
 def test_what_is_rolled_back_is_told_to_nobody(session, commons):

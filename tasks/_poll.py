@@ -32,9 +32,12 @@ def poll(stop: threading.Event) -> None:
     ]
     for other in others:
         other.start()
-    _poll_jobs(stop)
-    for other in others:
-        other.join()
+    try:
+        _poll_jobs(stop)
+    finally:
+        stop.set()
+        for other in others:
+            other.join()
 
 
 def _repeat(work: Callable[[], None], stop: threading.Event) -> None:

@@ -45,9 +45,11 @@ def talking(*pieces, every=0.05):
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=talk, args=(server,))
         thread.start()
-        yield server.getsockname()[1]
-        over.set()
-        thread.join()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            over.set()
+            thread.join()
 
 
 @pytest.mark.parametrize(

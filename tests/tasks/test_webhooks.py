@@ -12,7 +12,7 @@ from domain import webhooks
 from domain.ids import uuid7
 from domain.webhooks import EVENTS, Chosen
 from domain.webhooks.record import Delivery, Endpoint
-from tasks import _delivering, _doorbell, _posting
+from tasks import _delivering, _doorbell, _poll, _posting
 from tasks._delivering import deliver
 from tasks._posting import BODY_BYTES_KEPT, post
 from tasks.maintenance import reconcile
@@ -553,3 +553,20 @@ def test_what_is_old_is_forgotten(desk, receiver, sessions):
 
 def test_the_doorbell_has_the_queue_of_this_file():
     assert _doorbell.WEBHOOKS[0] == "webhooks"
+
+
+def test_a_worker_that_polls_sends_and_ends_as_a_whole(desk, receiver, monkeypatch):
+    """What looks for deliveries must not outlive what looks for jobs."""
+    endpoint = desk.listen(receiver.url)
+    desk.ping(endpoint)
+
+    def broken(_slots):
+        eventually(lambda: desk.states(endpoint) == ["delivered"])
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(_poll, "submit_due", broken)
+    before = threading.active_count()
+    with pytest.raises(RuntimeError, match="broken"):
+        _poll.poll(threading.Event())
+
+    assert threading.active_count() <= before

@@ -11,9 +11,10 @@ from tasks import _delivering
 from tasks._doorbell import WEBHOOKS
 from tasks._registry import long_job, on_doorbell
 
-FORGET: Final = "webhooks.forget"
-_EVERY_SECONDS: Final = 600
-_ROWS_MAX: Final = 10_000
+TIDY: Final = "webhooks.tidy"
+_EVERY_SECONDS: Final = 60
+# More than are sent in that time.
+_ROWS_MAX: Final = 20_000
 KEPT: Final = timedelta(days=30)
 
 
@@ -23,7 +24,9 @@ def deliver() -> None:
     _delivering.deliver()
 
 
-@long_job(FORGET, every_seconds=_EVERY_SECONDS)
-def forget(session: Session, _claim: Claim, *, now: datetime) -> dict[str, Any]:
-    """Delete deliveries that are too old to be asked for."""
-    return {"forgotten": webhooks.forget(session, count=_ROWS_MAX, before=now - KEPT)}
+@long_job(TIDY, every_seconds=_EVERY_SECONDS)
+def tidy(session: Session, _claim: Claim, *, now: datetime) -> dict[str, Any]:
+    """Forget deliveries that are old, and endpoints that have fallen far behind."""
+    disabled = webhooks.give_up_behind(session, now=now)
+    forgotten = webhooks.forget(session, count=_ROWS_MAX, before=now - KEPT)
+    return {"disabled": disabled, "forgotten": forgotten}

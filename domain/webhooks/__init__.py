@@ -44,6 +44,7 @@ from domain.webhooks.sending import (
     Chosen,
     choose,
     due,
+    give_up_behind,
     record,
 )
 from domain.webhooks.targets import (
@@ -83,6 +84,7 @@ __all__ = [
     "find",
     "find_delivery",
     "forget",
+    "give_up_behind",
     "may_be_reached",
     "page",
     "page_deliveries",

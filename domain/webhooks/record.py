@@ -17,6 +17,7 @@ _TIME: Final = sa.DateTime(timezone=True)
 ASKED: Final = "asked"
 GONE: Final = "gone"
 FAILING: Final = "failing"
+BEHIND: Final = "behind"
 REMOVED: Final = "removed"
 
 

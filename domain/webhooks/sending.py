@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from domain import audit_events
 from domain.webhooks.keeping import disable, secret_of
-from domain.webhooks.record import FAILING, GONE, Endpoint
+from domain.webhooks.record import BEHIND, FAILING, GONE, Endpoint
 
 # After the first try, and after each one that failed. Each is the longest it may be:
 # what failed together is not tried together again.
@@ -33,6 +33,8 @@ SCHEDULE: Final = (
 RETRY_AFTER_MAX: Final = timedelta(hours=24)
 # An endpoint that takes nothing for so long is disabled.
 FAILING_MAX: Final = timedelta(days=5)
+# So is one for which more than this wait: it takes less than there is to tell.
+WAITING_MAX: Final = 100_000
 
 # Longer than an attempt can take (tasks/_posting.py).
 LEASE: Final = timedelta(seconds=60)
@@ -212,6 +214,24 @@ def _judge(session: Session, attempts: Sequence[Attempt], now: datetime) -> None
             endpoint.failing_since = endpoint.failing_since or now
             if now - endpoint.failing_since > FAILING_MAX:
                 _give_up(session, endpoint, because=FAILING, now=now)
+
+
+_BEHIND: Final = sa.text("""
+    SELECT e.id FROM webhook_endpoints e
+    WHERE e.disabled_at IS NULL AND EXISTS (
+        SELECT FROM webhook_deliveries
+        WHERE endpoint_id = e.id AND due_at IS NOT NULL OFFSET :most)
+    ORDER BY e.id FOR NO KEY UPDATE OF e
+""")
+
+
+def give_up_behind(session: Session, *, now: datetime) -> int:
+    """Disable endpoints for which too much waits; return how many."""
+    ids = session.scalars(_BEHIND, {"most": WAITING_MAX}).all()
+    for endpoint_id in ids:
+        endpoint = session.get_one(Endpoint, endpoint_id, populate_existing=True)
+        _give_up(session, endpoint, because=BEHIND, now=now)
+    return len(ids)
 
 
 def _give_up(

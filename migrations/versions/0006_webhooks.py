@@ -22,7 +22,7 @@ CREATE TABLE webhook_endpoints (
     disabled_because text,
     removed_at timestamptz,
     CONSTRAINT known_reason CHECK (
-        disabled_because IN ('asked', 'gone', 'failing', 'removed')),
+        disabled_because IN ('asked', 'gone', 'failing', 'behind', 'removed')),
     CONSTRAINT disabled_for_a_reason CHECK (
         (disabled_at IS NULL) = (disabled_because IS NULL)),
     CONSTRAINT disabled_when_removed CHECK (

@@ -84,7 +84,7 @@ def test_every_period_is_on_the_schedule_of_beat():
             ["maintenance.tend_logins"],
             3_600,
         ),
-        "webhooks.forget": ("webhooks.submit_slot", ["webhooks.forget"], 600),
+        "webhooks.tidy": ("webhooks.submit_slot", ["webhooks.tidy"], 60),
     }
 
 

@@ -16,7 +16,7 @@ from tasks import _delivering, _doorbell, _poll, _posting
 from tasks._delivering import deliver
 from tasks._posting import BODY_BYTES_KEPT, post
 from tasks.maintenance import reconcile
-from tasks.webhooks import KEPT, forget
+from tasks.webhooks import KEPT, tidy
 from tests.factories import make_claim, make_owner
 from tests.receiver import receiving
 from tests.waiting import eventually
@@ -544,7 +544,7 @@ def test_what_is_old_is_forgotten(desk, receiver, sessions):
     for later in (KEPT - timedelta(hours=1), KEPT + timedelta(hours=1)):
         with sessions.begin() as session:
             now = datetime.now(UTC) + later
-            answers.append(forget(session, make_claim(), now=now)["forgotten"])
+            answers.append(tidy(session, make_claim(), now=now)["forgotten"])
 
     assert answers[0] == 0
     assert answers[1] >= 1

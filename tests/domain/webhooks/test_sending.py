@@ -195,6 +195,22 @@ def test_one_success_and_the_days_are_counted_anew(endpoints):
     assert endpoint.failing_since == NOW + FAILING_MAX + DAY
 
 
+def test_whoever_falls_far_behind_is_told_no_more(endpoints, monkeypatch):
+    monkeypatch.setattr("domain.webhooks.sending.WAITING_MAX", 3)
+    behind, level = endpoints.make(), endpoints.make()
+    endpoints.ping(behind, 4)
+    endpoints.ping(level, 4)
+    chosen = endpoints.choose()
+    endpoints.record(
+        *(Attempt(one, NOW, 1, 204) for one in chosen if one.endpoint_id == level.id)
+    )
+
+    assert webhooks.give_up_behind(endpoints.session, now=NOW) == 1
+    assert (behind.disabled_because, level.disabled_at) == ("behind", None)
+    assert disablings(endpoints.session, behind) == [{"because": "behind"}]
+    assert webhooks.give_up_behind(endpoints.session, now=NOW) == 0
+
+
 def test_every_attempt_is_kept_as_it_went(endpoints):
     (delivery_id,) = endpoints.ping(endpoints.make())
     later = NOW + SCHEDULE[0]

@@ -20,6 +20,7 @@ from api import (
     people,
     status,
     wallets,
+    webhooks,
 )
 from api.addresses import Addresses
 from api.authentication import ApiKeys
@@ -113,5 +114,6 @@ def create_app(
     keys.add_routes(app, sessions)
     wallets.add_routes(app, sessions, signatures)
     blocks.add_routes(app, sessions, blocklist)
+    webhooks.add_routes(app, settings, sessions, partial(doorbell, *tasks.WEBHOOKS))
     pages.add_routes(app, router)
     return app

@@ -12,7 +12,7 @@ from api import media, query
 from api.bodies import example, printable
 from api.errors import Problem, Unprocessable
 from api.openapi.describing import describes, describes_item, describes_page
-from api.permissions import principal_of
+from api.permissions import application_of, principal_of, visible_application
 from api.shapes.operating import ApiKey, NewApiKey
 from domain import keys
 from domain.principals import Principal
@@ -68,7 +68,7 @@ class Keys:
         principal = principal_of(req)
         body = media.load(self._schema, media.read_json(req))
         now = datetime.now(UTC)
-        body["application"] = _application(principal, body.get("application"))
+        body["application"] = application_of(principal, body.get("application"))
         _require_held(principal, body["scopes"])
         _require_lifetime(body["expires_at"], now)
         with self._sessions.begin() as session:
@@ -95,7 +95,7 @@ class Keys:
         with self._sessions() as session:
             found = keys.page(
                 session,
-                application=_visible(principal_of(req), named),
+                application=visible_application(principal_of(req), named),
                 start=query.start(req, query.whole),
                 limit=query.limit(req),
             )
@@ -112,7 +112,8 @@ class KeyItem:
     def on_get(self, req: falcon.Request, resp: falcon.Response, key_id: str) -> None:
         """Show one key without its secret."""
         with self._sessions() as session:
-            key = keys.find(session, key_id, application=_visible(principal_of(req)))
+            application = visible_application(principal_of(req))
+            key = keys.find(session, key_id, application=application)
         media.show(req, resp, key.describe())
 
     @describes_item(ApiKey, refuses=["no_such_key"])
@@ -122,7 +123,8 @@ class KeyItem:
         """Revoke a key; within five seconds no process accepts it."""
         principal = principal_of(req)
         with self._sessions.begin() as session:
-            key = keys.find(session, key_id, application=_visible(principal))
+            application = visible_application(principal)
+            key = keys.find(session, key_id, application=application)
             keys.revoke(
                 session,
                 key.id,
@@ -131,20 +133,6 @@ class KeyItem:
                 request_id=req.context.request_id,
             )
         media.show(req, resp, key.describe())
-
-
-def _visible(principal: Principal, named: str | None = None) -> str | None:
-    """Return whose keys the caller sees; None when every application's."""
-    return named if principal.owner is not None else _application(principal, named)
-
-
-def _application(principal: Principal, named: str | None) -> str:
-    """Return the application a key is for: an application's key makes its own."""
-    if principal.owner is None and named not in {None, principal.application}:
-        raise Problem(
-            403, "wrong_application", f"Yours are the keys of {principal.application}."
-        )
-    return named or principal.application
 
 
 def _require_held(principal: Principal, scopes: list[str]) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.openapi.describing import describes
 from api.shapes.operating import METRICS
-from domain import jobs
+from domain import jobs, webhooks
 
 _log = structlog.get_logger()
 
@@ -102,12 +102,40 @@ class Queues(Collector):
         yield age
 
 
+class Deliveries(Collector):
+    """Webhooks that wait, are under way or have failed, from their table."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Register without asking the database."""
+        yield from ()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Count deliveries; no figure at all when the database is away."""
+        found = GaugeMetricFamily(
+            "coin_webhook_deliveries",
+            "Webhooks not delivered",
+            labels=["application", "state"],
+        )
+        try:
+            with self._sessions() as session:
+                for application, state, count in webhooks.depths(session):
+                    found.add_metric([application, state], count)
+        except SQLAlchemyError as error:
+            _log.warning("deliveries_unknown", error=repr(error))
+            return
+        yield found
+
+
 class Metrics:
     """GET /metrics."""
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._queues = CollectorRegistry()
         self._queues.register(Queues(sessions))
+        self._queues.register(Deliveries(sessions))
 
     @describes({200: {"text/plain": METRICS}})
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:

@@ -38,6 +38,7 @@ _OPEN: Final = Rule(open=True)
 # What a person does with their own account; no key has this scope.
 _ACCOUNT: Final = Rule("account")
 _PEOPLE: Final = Rule("people:manage", _ADMINS, own=False)
+_WEBHOOKS: Final = Rule("webhooks:manage", _ADMINS, own=False)
 _BLOCKS: Final = Rule("abuse:operate", _OPERATORS, own=False)
 _PUBLISHING: Final = Rule("ledger:spend", own=False, application="content")
 _READING: Final = Rule("ledger:read", own=False, application="content")
@@ -131,6 +132,20 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("DELETE", "/api/immune/blocklist"): _BLOCKS,
     ("GET", "/api/immune/blocklist/{block_id:uuid}"): _BLOCKS,
     ("DELETE", "/api/immune/blocklist/{block_id:uuid}"): _BLOCKS,
+    ("GET", "/api/webhooks"): _WEBHOOKS,
+    ("POST", "/api/webhooks"): _WEBHOOKS,
+    ("GET", "/api/webhooks/{webhook_id:uuid}"): _WEBHOOKS,
+    ("PATCH", "/api/webhooks/{webhook_id:uuid}"): _WEBHOOKS,
+    ("DELETE", "/api/webhooks/{webhook_id:uuid}"): _WEBHOOKS,
+    ("POST", "/api/webhooks/{webhook_id:uuid}/secret"): _WEBHOOKS,
+    ("POST", "/api/webhooks/{webhook_id:uuid}/ping"): _WEBHOOKS,
+    ("POST", "/api/webhooks/{webhook_id:uuid}/replay"): _WEBHOOKS,
+    ("GET", "/api/webhooks/{webhook_id:uuid}/deliveries"): _WEBHOOKS,
+    ("GET", "/api/webhooks/{webhook_id:uuid}/deliveries/{delivery_id:uuid}"): _WEBHOOKS,
+    (
+        "POST",
+        "/api/webhooks/{webhook_id:uuid}/deliveries/{delivery_id:uuid}/replay",
+    ): _WEBHOOKS,
 }
 
 
@@ -180,6 +195,20 @@ def login_of(req: falcon.Request) -> UUID:
     login_id = principal_of(req).session
     assert login_id is not None, "an application has no logins"  # noqa: S101
     return login_id
+
+
+def visible_application(principal: Principal, named: str | None = None) -> str | None:
+    """Return whose things the caller sees; None when every application's."""
+    return named if principal.owner is not None else application_of(principal, named)
+
+
+def application_of(principal: Principal, named: str | None) -> str:
+    """Return the application something is for: an application's key does its own."""
+    if principal.owner is None and named not in {None, principal.application}:
+        raise Problem(
+            403, "wrong_application", f"Yours is what is of {principal.application}."
+        )
+    return named or principal.application
 
 
 def require_own(principal: Principal, *owners: str) -> None:

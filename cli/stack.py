@@ -1,5 +1,6 @@
-"""What `coin up` runs besides the servers: web, worker, beat and flower."""
+"""What `coin up` runs besides the servers: web, workers, beat and flower."""
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,12 +9,15 @@ from typing import Final
 
 from cli.database import ROOT
 from cli.processes import LOOPBACK, Program, free_port
-from cli.worker import celery_worker, tasks_command
+from cli.worker import inbound_worker, outbound_worker, tasks_command
 from domain.settings import Settings
 
 # Nothing new comes in, then nothing new is announced, then work in hand is done;
 # only then may the servers go.
-STOP_ORDER: Final = ("web", "flower", "beat", "worker", "redis", "postgres")
+STOP_ORDER: Final = (
+    *("web", "flower", "beat", "worker", "outbound"),
+    *("redis", "postgres"),
+)
 _FLOWER_PORT: Final = 5555
 _WORKER_GRACE_SECONDS: Final = 30
 # Where both want the processor, accepting comes before applying: that may wait.
@@ -40,14 +44,18 @@ class Stack:
         )
         if not self.settings.broker_url:
             poll = [sys.executable, "-m", "cli", "worker", "--poll"]
-            return [web, self._worker(poll)]
-        worker = celery_worker(events=self.flower_port is not None)
+            return [web, self._worker("worker", poll)]
+        events = self.flower_port is not None
+        # A lane has one writer: what would be more processes has nothing to do.
+        writers = min(self.settings.ledger_lanes, os.cpu_count() or 1)
+        worker = inbound_worker(concurrency=writers, events=events)
         schedule = str(self.data.resolve() / "beat-schedule")
         # No pid file: one left by a killed run would keep beat from starting.
         beat = tasks_command("beat", "--schedule", schedule, "--pidfile=")
         return [
             web,
-            self._worker(worker),
+            self._worker("worker", worker),
+            self._worker("outbound", outbound_worker(events=events)),
             self._program("beat", beat),
         ]
 
@@ -60,9 +68,9 @@ class Stack:
         ]
         return self._program("flower", command)
 
-    def _worker(self, command: list[str]) -> Program:
+    def _worker(self, role: str, command: list[str]) -> Program:
         return replace(
-            self._program("worker", command),
+            self._program(role, command),
             grace_seconds=_WORKER_GRACE_SECONDS,
             nice=_WORKER_NICE,
         )

@@ -53,6 +53,14 @@ class Action(StrEnum):
     BLOCK_ADDED = "block.added"
     BLOCK_LIFTED = "block.lifted"
 
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_REMOVED = "webhook.removed"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105  a name
+    WEBHOOK_PINGED = "webhook.pinged"
+    WEBHOOK_REPLAYED = "webhook.replayed"
+    WEBHOOK_DISABLED = "webhook.disabled"
+
 
 class AuditEvent(Base):
     """One deed, in the transaction that did it.

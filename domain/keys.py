@@ -32,6 +32,7 @@ SCOPES: Final = (
     "keys:manage",  # create, list and revoke the application's keys
     "audit:read",  # the application's audit events
     "abuse:operate",  # the blocklist, of all applications together
+    "webhooks:manage",  # where the application is told of events
 )
 
 _ALPHABET: Final = string.digits + string.ascii_letters

@@ -193,6 +193,9 @@ class Settings:
         "where spans are sent, as OTLP over HTTP; needs the extra `otel`",
         secret=True,
     )
+    webhook_loopback: str = _setting(
+        _one_of("on", OFF), OFF, "on: webhooks may go to this host; for development"
+    )
     log_level: str = _setting(
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level logged"
     )

@@ -30,6 +30,11 @@ _ONE_AT_A_TIME: Final = 0x6B65_7973
 _PROOF: Final = "proof"
 
 
+def derive(salt: bytes, purpose: str, *, secret: str) -> bytes:
+    """Return the 32 secret bytes that this salt and this purpose have."""
+    return hmac.digest(secret.encode(), salt + purpose.encode(), "sha256")
+
+
 class SigningKey(Base):
     """One key; without the secret it was made with it is only noise."""
 
@@ -42,7 +47,7 @@ class SigningKey(Base):
 
     def derive(self, purpose: str, *, secret: str) -> bytes:
         """Return the 32 secret bytes for one purpose."""
-        return hmac.digest(secret.encode(), self.salt + purpose.encode(), "sha256")
+        return derive(self.salt, purpose, secret=secret)
 
 
 def standing(session: Session, *, secret: str, now: datetime) -> Sequence[SigningKey]:

@@ -6,13 +6,15 @@ from alembic import context
 from sqlalchemy import Connection
 
 import domain.audit_events
+import domain.blocklist
 import domain.content
 import domain.external_identities
 import domain.keys
 import domain.roles
 import domain.signatures
 import domain.signing_keys
-import domain.wallets  # noqa: F401  tables register themselves when imported
+import domain.wallets
+import domain.webhooks  # noqa: F401  tables register themselves when imported
 from domain.db import Base, create_engine
 from domain.settings import Settings
 

@@ -19,18 +19,24 @@ from domain.operations import require_agreement
 from domain.settings import Settings
 from tasks._breaker import Breaker
 from tasks._copies import Copies, balance_name
-from tasks._doorbell import ping, ring
+from tasks._doorbell import WEBHOOKS, ping, ring
 from tasks._drain import drain
+from tasks._outgoing import FAILURES, Request, connection, exchange
 from tasks._periodic import LANE, periodic, submit_slot
 from tasks._poll import poll
-from tasks._registry import batch_job, kinds, long_job
+from tasks._registry import batch_job, kinds, long_job, woken
 
 __all__ = [
+    "FAILURES",
+    "WEBHOOKS",
     "Breaker",
     "Copies",
+    "Request",
     "app",
     "balance_name",
     "batch_job",
+    "connection",
+    "exchange",
     "kinds",
     "long_job",
     "ping",
@@ -54,6 +60,8 @@ for _queue in celeryconfig.QUEUES:
     def _answer_doorbell(lane: int, queue: str = _queue) -> None:
         """Answer a doorbell."""
         drain(queue, lane)
+        if queue in woken:
+            woken[queue]()
 
     @app.task(name=f"{_queue}.submit_slot")
     def _answer_beat(kind: str) -> None:

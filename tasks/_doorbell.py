@@ -23,6 +23,9 @@ _log = structlog.get_logger()
 _FLAG_MS: Final = 2_000
 _TIMEOUT_SECONDS: Final = 0.5
 
+# The queue and lane that say "deliveries are due".
+WEBHOOKS: Final = ("webhooks", 0)
+
 _BROKER_AWAY: Final = (KombuError, redis.RedisError, OSError)
 
 

@@ -123,24 +123,28 @@ def _step(queue: str, lane: int, limit: int) -> int | None:
             claims = claims[:1]
         else:
             claims = list(takewhile(lambda claim: not _leases.is_long(claim), claims))
-            outcomes = _apply(session, claims, lane=lane, began=began)
+            outcomes, heard = _apply(session, claims, lane=lane, began=began)
     if leased:
         _leases.run(sessions(), leased, attempts_max=settings().attempts_max)
     else:
         _report(queue, lane, claims, outcomes, began)
+        if heard:
+            _doorbell.ring(*_doorbell.WEBHOOKS)
     return len(claims)
 
 
 def _apply(
     session: Session, claims: Sequence[Claim], *, lane: int, began: datetime
-) -> list[Outcome]:
+) -> tuple[list[Outcome], bool]:
+    """Return what became of the jobs, and whether a webhook may have to be sent."""
     outcomes: list[Outcome] = []
     try:
         # Runs of one handler, so that jobs of several kinds keep their order.
         for handler, run in groupby(claims, key=lambda claim: kinds[claim.kind].batch):
             if handler is not None:
                 outcomes += handler(session, list(run), lane=lane, now=began)
-        jobs.finish(session, outcomes, began=began, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        heard = jobs.finish(session, outcomes, began=began, now=now)
     except Superseded:
         raise
     except OperationalError as error:
@@ -150,7 +154,7 @@ def _apply(
         raise _Poisoned(claims) from error
     except Exception as error:
         raise _Poisoned(claims) from error
-    return outcomes
+    return outcomes, heard
 
 
 def _part(poisoned: _Poisoned) -> int:

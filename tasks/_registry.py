@@ -70,6 +70,22 @@ def long_job(
     return declare
 
 
+# What a queue's doorbell wakes beside its jobs.
+woken: Final[dict[str, Callable[[], None]]] = {}
+
+_Work = TypeVar("_Work", bound=Callable[[], None])
+
+
+def on_doorbell(queue: str) -> Callable[[_Work], _Work]:
+    """Declare what is done at a queue's doorbell once its jobs are."""
+
+    def declare(work: _Work) -> _Work:
+        woken[queue] = work
+        return work
+
+    return declare
+
+
 def _add(kind: Kind) -> None:
     if kind.name in kinds:
         raise ValueError(f"job kind {kind.name!r} is declared twice")

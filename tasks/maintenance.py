@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from domain import jobs, logins, signing_keys
+from domain import jobs, logins, signing_keys, webhooks
 from domain.jobs import Claim
-from tasks._doorbell import ring
+from tasks._doorbell import WEBHOOKS, ring
 from tasks._drain import settings
 from tasks._registry import long_job
 
@@ -29,6 +29,8 @@ def reconcile(session: Session, _claim: Claim, *, now: datetime) -> dict[str, An
     lost = jobs.take_back(session, attempts_max=settings().attempts_max, now=now)
     jobs.forget_periodic(session, count=_ROWS_MAX, before=now - _KEPT)
     due = jobs.due_lanes(session, now=now)
+    if WEBHOOKS not in due and webhooks.due(session, now=now):
+        due.append(WEBHOOKS)
     # A broker that is away for one lane is away for all: each would cost a second.
     rung = sum(takewhile(bool, (ring(queue, lane) for queue, lane in due)))
     return {"expired": expired, "taken_back": len(lost), "rung": rung}

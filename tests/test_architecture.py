@@ -18,12 +18,13 @@ MAY_IMPORT = {
     "tasks": {
         *("domain", "celeryconfig", "logconfig", "tracing"),
         *("celery", "click", "kombu", "redis", "sqlalchemy", "structlog"),
+        *("standardwebhooks", "urllib3"),
     },
     "api": {
         *("domain", "tasks", "logconfig", "tracing"),
         *("cryptography", "falcon", "gevent", "gunicorn", "httptools", "marshmallow"),
         *("orjson", "prometheus_client", "psycopg2", "redis", "sqlalchemy"),
-        *("apispec", "argon2", "jwt", "limits", "structlog", "urllib3"),
+        *("apispec", "argon2", "jwt", "limits", "structlog"),
     },
     "cli": {
         *("api", "domain", "tasks", "celeryconfig", "logconfig"),

@@ -12,6 +12,7 @@ TAGS: Final = {
     "People": "Who they are, and which roles they hold.",
     "Wallets": "A person's wallets, their proofs, and what needs a signature.",
     "API keys": "The keys of applications.",
+    "Webhooks": "Where an application is told of events, and what it was sent.",
     "Audit": "Who did what to what.",
     "Blocklist": "Who is kept out, for a while.",
     _RUNNING: "Is it well, what does it say, and how is it used.",
@@ -29,6 +30,7 @@ _BEGINNINGS: Final = {
     "/api/users": "People",
     "/api/users/{user_id}/wallets": "Wallets",
     "/api/users/{user_id}/signatures": "Wallets",
+    "/api/webhooks": "Webhooks",
     "/api/audit": "Audit",
     "/api/immune": "Blocklist",
 }

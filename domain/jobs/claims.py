@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.errors import DomainError
+from domain.webhooks import outbox
 
 # Where waiters listen: the payload is "queue.lane", and they look for themselves.
 CHANNEL: Final = "jobs_finished"
@@ -51,8 +52,8 @@ class Superseded(RuntimeError):
 # ends the session of one that says nothing for so long. At work it takes milliseconds
 # from one statement to the next.
 _SILENT_MS: Final = 10_000
-_HOLD: Final = sa.text("""
-    SELECT pg_try_advisory_xact_lock(hashtext(:queue), :lane),
+_HOLD: Final = sa.text(f"""
+    SELECT pg_try_advisory_xact_lock(hashtext(:queue), :lane), {outbox.LISTENED_TO},
            set_config('idle_in_transaction_session_timeout', :silent, true)
 """)
 
@@ -60,7 +61,9 @@ _HOLD: Final = sa.text("""
 def hold_lane(session: Session, *, queue: str, lane: int) -> bool:
     """Become the lane's one writer until the transaction ends, unless there is one."""
     bound = {"queue": queue, "lane": lane, "silent": str(_SILENT_MS)}
-    return bool(session.scalar(_HOLD, bound))
+    held, heard, _ = session.execute(_HOLD, bound).one()
+    outbox.note(session, heard=heard)
+    return bool(held)
 
 
 # Of a job that is known by its id, "queued" is said by these two columns (a constraint
@@ -99,7 +102,8 @@ def claim(  # noqa: PLR0913  each argument is a bound
     return [Claim._make(row) for row in rows]
 
 
-_FINISH: Final = sa.text(f"""
+def _finishing(events: str, heard: str) -> sa.TextClause:
+    return sa.text(f"""
     WITH done AS (
         UPDATE jobs
         SET state = r.state, result = r.result, problem = r.problem,
@@ -108,29 +112,39 @@ _FINISH: Final = sa.text(f"""
         FROM json_to_recordset(CAST(:rows AS json)) AS r(
             id uuid, state text, result json, problem json)
         WHERE jobs.id = r.id
-        RETURNING queue, lane
+        RETURNING {outbox.JOB_COLUMNS}
     ), told AS (
         SELECT pg_notify('{CHANNEL}', queue || '.' || lane)
         FROM (SELECT DISTINCT queue, lane FROM done) AS lanes
-    )
-    SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM told)
-""")  # noqa: S608  the channel is a constant
+    ){events}
+    SELECT (SELECT count(*) FROM done), (SELECT count(*) FROM told), {heard}
+    """)  # noqa: S608  the channel and the parts are constants
+
+
+_FINISH: Final = _finishing("", "false")
+_FINISH_HEARD: Final = _finishing(
+    f", events AS ({outbox.job_events('done')})", outbox.listeners("done")
+)
 
 
 def finish(
     session: Session, outcomes: Sequence[Outcome], *, began: datetime, now: datetime
-) -> None:
+) -> bool:
     """Store the outcomes of jobs this transaction claimed; tell waiters at commit.
 
-    Their state is not asked again: the claim's locks have kept it, and whatever the
-    condition, the planner would take it for a reason to read the whole backlog.
+    Returns whether webhooks may have to be sent. The jobs' state is not asked again:
+    the claim has locked it, and whatever the condition, the planner would take it
+    for a reason to read the whole backlog.
     """
     if not outcomes:
-        return
+        return False
     rows = json.dumps([outcome_row(o) for o in outcomes], separators=(",", ":"))
-    stored = session.scalar(_FINISH, {"rows": rows, "began": began, "now": now})
+    bound = {"rows": rows, "began": began, "now": now}
+    statement = _FINISH_HEARD if outbox.heard(session) else _FINISH
+    stored, _, heard = session.execute(statement, bound).one()
     if stored != len(outcomes):
         raise Superseded(f"{stored} of {len(outcomes)} outcomes could be stored")
+    return bool(heard)
 
 
 def outcome_row(outcome: Outcome) -> dict[str, Any]:

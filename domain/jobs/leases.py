@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.jobs.claims import CHANNEL, QUEUED, Claim, Outcome, Superseded, outcome_row
+from domain.webhooks import outbox
 
 _LEASE: Final = sa.text(f"""
     UPDATE jobs SET state = 'running', attempts = attempts + 1,
@@ -48,7 +49,8 @@ _FINISH: Final = sa.text(f"""
         UPDATE jobs SET state = :state, result = CAST(:result AS json),
                problem = CAST(:problem AS json), lease_until = NULL, finished_at = :now
         WHERE id = :id AND state = 'running' AND attempts = :attempts
-        RETURNING queue, lane)
+        RETURNING {outbox.JOB_COLUMNS}
+    ), events AS ({outbox.job_events("done")})
     SELECT pg_notify('{CHANNEL}', queue || '.' || lane) FROM done
 """)  # noqa: S608  the channel is a constant
 
@@ -71,15 +73,18 @@ def finish_leased(
 
 
 _TAKE_BACK: Final = sa.text(f"""
-    UPDATE jobs SET
-        state = CASE WHEN attempts < :attempts_max THEN 'queued' ELSE 'failed' END,
-        problem = json_build_object('kind', 'failed', 'code', 'lease_expired',
-            'detail', 'The worker fell silent while it ran this job.'),
-        finished_at = CASE WHEN attempts < :attempts_max THEN NULL
-                           ELSE CAST(:now AS timestamptz) END,
-        lease_until = NULL
-    WHERE state = 'running' AND lease_until <= :now
-    RETURNING queue, lane, pg_notify('{CHANNEL}', queue || '.' || lane)
+    WITH lost AS (
+        UPDATE jobs SET
+            state = CASE WHEN attempts < :attempts_max THEN 'queued' ELSE 'failed' END,
+            problem = json_build_object('kind', 'failed', 'code', 'lease_expired',
+                'detail', 'The worker fell silent while it ran this job.'),
+            finished_at = CASE WHEN attempts < :attempts_max THEN NULL
+                               ELSE CAST(:now AS timestamptz) END,
+            lease_until = NULL
+        WHERE state = 'running' AND lease_until <= :now
+        RETURNING {outbox.JOB_COLUMNS}
+    ), events AS ({outbox.job_events("lost")})
+    SELECT queue, lane, pg_notify('{CHANNEL}', queue || '.' || lane) FROM lost
 """)  # noqa: S608  the channel is a constant
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.jobs.claims import CHANNEL, QUEUED
+from domain.webhooks import outbox
 
 _BACKOFF_FIRST_SECONDS: Final = 1.0
 _BACKOFF_MOST_SECONDS: Final = 300.0
@@ -40,7 +41,8 @@ _FAIL: Final = sa.text(f"""
             lease_until = NULL
         WHERE id = :id AND (state = 'queued' AND attempts = :attempts - 1
                             OR state = 'running' AND attempts = :attempts)
-        RETURNING queue, lane)
+        RETURNING {outbox.JOB_COLUMNS}
+    ), events AS ({outbox.job_events("tried")})
     SELECT pg_notify('{CHANNEL}', queue || '.' || lane) FROM tried
 """)  # noqa: S608  the channel is a constant
 
@@ -97,7 +99,8 @@ _EXPIRE: Final = sa.text(f"""
             problem = json_build_object('kind', 'expired', 'code', 'job_expired',
                 'detail', 'No worker began this job before its deadline.')
         FROM late WHERE jobs.id = late.id
-        RETURNING queue, lane)
+        RETURNING {outbox.JOB_COLUMNS}
+    ), events AS ({outbox.job_events("ended")})
     SELECT count(*), count(pg_notify('{CHANNEL}', queue || '.' || lane)) FROM ended
 """)  # noqa: S608  channel and conditions are constants
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, defer
 from domain.jobs.claims import CHANNEL, QUEUED
 from domain.jobs.record import FINAL, Job, JobFinished, NoSuchJob, NotFailed
 from domain.pages import Page, Position, newest_first
+from domain.webhooks import outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +89,21 @@ def page(  # noqa: PLR0913  the filters of a list
     )
 
 
+_CANCEL: Final = sa.text(f"""
+    WITH ended AS (
+        UPDATE jobs SET state = 'cancelled', finished_at = :now, run_at = NULL
+        WHERE id = :id AND {QUEUED}
+        RETURNING {outbox.JOB_COLUMNS}
+    ), events AS ({outbox.job_events("ended")})
+    SELECT pg_notify('{CHANNEL}', queue || '.' || lane) FROM ended
+""")  # noqa: S608  channel and conditions are constants
+
+
 def cancel(session: Session, job_id: UUID, viewer: Viewer, *, now: datetime) -> Job:
     """End a queued job unrun; raise JobFinished once it runs or has ended."""
     job = find(session, job_id, viewer)
-    cancelled = session.execute(
-        sa.update(Job)
-        .where(Job.id == job_id, sa.text(QUEUED))
-        .values(state="cancelled", finished_at=now, run_at=None)
-        .returning(Job.queue, Job.lane)
-    ).first()
-    if cancelled is None:
+    if session.execute(_CANCEL, {"id": job_id, "now": now}).first() is None:
         raise JobFinished
-    _tell(session, job)
     session.refresh(job)
     return job
 
@@ -124,10 +128,3 @@ def requeue(
         raise NotFailed
     session.refresh(job)
     return job
-
-
-_TELL: Final = sa.text(f"SELECT pg_notify('{CHANNEL}', :lane)")
-
-
-def _tell(session: Session, job: Job) -> None:
-    session.execute(_TELL, {"lane": f"{job.queue}.{job.lane}"})

@@ -19,6 +19,7 @@ from domain.ledger import accounts
 from domain.ledger.accounts import AccountKey, Standing
 from domain.ledger.postings import Posting
 from domain.ledger.transfers import Transfer, TransferRow, existing
+from domain.webhooks import outbox
 
 
 class InsufficientCredits(Refused):
@@ -184,7 +185,7 @@ def _claimed(session: Session, keys: Sequence[str]) -> set[str]:
 
 
 # The join refuses an operation the database does not know: fewer rows come back.
-_INSERT: Final = sa.text("""
+_INSERTION: Final = """
     INSERT INTO transfers (id, debit_account, credit_account, amount,
         debit_balance, credit_balance, debit_version, credit_version, created_at,
         job_id, reversal_of, operation_id, nonce, once, metadata)
@@ -199,7 +200,15 @@ _INSERT: Final = sa.text("""
         job_id uuid, reversal_of uuid, nonce text, once text, metadata jsonb)
     JOIN operations ON operations.application = r.application
         AND operations.name = r.operation AND NOT operations.retired
-""")
+"""
+_INSERT: Final = sa.text(_INSERTION)
+_INSERT_HEARD: Final = sa.text(f"""
+    WITH posted AS ({_INSERTION}
+        RETURNING transfers.id, transfers.job_id, transfers.operation_id,
+            transfers.created_at
+    ), events AS ({outbox.transfer_events("posted")})
+    SELECT id FROM posted
+""")  # noqa: S608  the parts are constants
 
 
 def _insert(
@@ -208,7 +217,8 @@ def _insert(
     if not new:
         return
     text = json.dumps([_columns(*parts) for parts in new.values()])
-    stored = session.execute(_INSERT, {"rows": text}).rowcount  # type: ignore[attr-defined]
+    statement = _INSERT_HEARD if outbox.heard(session) else _INSERT
+    stored = session.execute(statement, {"rows": text}).rowcount  # type: ignore[attr-defined]
     if stored != len(new):
         raise RuntimeError("the operations table lacks an operation of the code")
 

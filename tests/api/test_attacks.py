@@ -171,6 +171,9 @@ WITHOUT_BODY = {
     "/auth/logout",
     "/jobs/{job_id:uuid}/retry",
     "/api/users/{user_id:uuid}/wallets/{wallet_id:uuid}/challenge",
+    "/api/webhooks/{webhook_id:uuid}/ping",
+    "/api/webhooks/{webhook_id:uuid}/secret",
+    "/api/webhooks/{webhook_id:uuid}/deliveries/{delivery_id:uuid}/replay",
 }
 # What rows have and nobody may set, whatever else they may.
 COLUMNS = [
@@ -213,7 +216,7 @@ def test_nobody_sets_what_is_not_theirs_to_set(world, write):
     answer = send(world, write, written(fields).encode())
 
     if write[1] in WITHOUT_BODY:
-        assert answer.status_code in {200, 204, 409}
+        assert answer.status_code in {200, 201, 202, 204, 409}
     else:
         assert answer.status_code == 422
         assert {f"/{name}" for name in COLUMNS} <= set(pointers(answer))
@@ -225,7 +228,7 @@ def test_a_bomb_is_not_unpacked(world, write):
     answer = send(world, write, BOMB, **{"Content-Encoding": "gzip"})
 
     if write[1] in WITHOUT_BODY:
-        assert answer.status_code in {200, 204, 409}
+        assert answer.status_code in {200, 201, 202, 204, 409}
     else:
         refusal = (answer.status_code, answer.json["code"])
         assert refusal == (415, "unsupported_content_encoding")

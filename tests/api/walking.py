@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from api.assets import path_of as path_of_asset
 from api.permissions import SCOPES_OF_ROLE
-from domain import blocklist, content, jobs, logins, roles, wallets
+from domain import blocklist, content, jobs, logins, roles, wallets, webhooks
 from domain.ids import uuid7
 from domain.jobs import Viewer
 from domain.keys import SCOPES
@@ -165,6 +165,33 @@ def _key(session, party):
     return make_key(session, application=party.application)[0].id
 
 
+def _webhooks(session, party):
+    found = webhooks.page(session, application=party.application, start=None, limit=50)
+    return [row.Endpoint for row in found.items]
+
+
+def _webhook(session, party):
+    """Return one in the place of those before it: an application has so many."""
+    now = datetime.now(UTC)
+    for endpoint in _webhooks(session, party):
+        webhooks.remove(endpoint, now=now)
+    return webhooks.create(
+        session,
+        application=party.application,
+        url="https://example.org/hook",
+        events=["job.failed"],
+        description="",
+        now=now,
+    ).id
+
+
+def _delivery(session, party):
+    """Return one of the webhook that stands before it in the path."""
+    now = datetime.now(UTC)
+    endpoint, *_ = _webhooks(session, party)
+    return webhooks.ping(session, endpoint, request_id=None, trace=None, now=now).id
+
+
 def _login(session, party):
     now = datetime.now(UTC)
     return logins.start(session, party.user_id, device=None, now=now).login.id
@@ -214,6 +241,8 @@ THINGS = {
     "job_id": Thing(_job, PEOPLES | APPLICATIONS),
     "transfer_id": Thing(_transfer, PEOPLES | APPLICATIONS),
     "key_id": Thing(_key, APPLICATIONS),
+    "webhook_id": Thing(_webhook, APPLICATIONS),
+    "delivery_id": Thing(_delivery),
     "content_id": Thing(_content),
     "block_id": Thing(_block),
     "role": Thing(_role),
@@ -237,6 +266,8 @@ BODIES = {
     },
     "/api/users/{user_id:uuid}/signatures": lambda: {"signatures_required": False},
     _WALLET: lambda: {"label": "mine"},
+    "/api/webhooks/{webhook_id:uuid}": lambda: {"enabled": True},
+    "/api/webhooks/{webhook_id:uuid}/replay": lambda: {"since": "2026-11-20T21:50Z"},
     f"{_WALLET}/proof": lambda: {
         "challenge": "nobody's",
         "signature": b64encode(bytes(64)).decode(),

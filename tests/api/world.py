@@ -83,6 +83,8 @@ class World:
             "block_id": lambda _: self.made(
                 "/api/immune/blocklist", address="203.0.113.0/24", reason="spam"
             ),
+            "webhook_id": lambda _: self._webhook,
+            "delivery_id": lambda _: self.made(f"/api/webhooks/{self._webhook}/ping"),
             "user_id": lambda _: self.person.id,
             "wallet_id": lambda _: self.signer.wallet,
         }
@@ -91,6 +93,12 @@ class World:
             path = f"/api/users/{self.person.id}/roles"
             self.admin.post(path, {"role": shown["role"]})
         return {**shown, **real}
+
+    @cached_property
+    def _webhook(self):
+        """One whose deliveries nobody sends."""
+        body = {"url": "https://example.org/hook", "events": ["job.failed"]}
+        return self.made("/api/webhooks", **body)
 
     def made(self, path, **body):
         return self.key.post(path, body).json["id"]

@@ -20,7 +20,7 @@ from cli.stack import Stack
 from domain.settings import Settings
 
 ROOT = Path(celeryconfig.__file__).parent
-ROLES = {"web", "worker", "beat", "flower"}
+ROLES = {"web", "worker", "outbound", "beat", "flower"}
 SETTINGS = {name.upper() for name in Settings.__dataclass_fields__}
 # Read by gunicorn's configuration, Flower and the servers' images.
 OTHERS = {
@@ -61,9 +61,13 @@ def stack(tmp_path):
 
 def queues(command):
     """The queues a worker's command serves: all that are declared, unless it says."""
-    if "--queues" not in command:
-        return {queue.name for queue in celeryconfig.task_queues}
-    return set(command[command.index("--queues") + 1].split(","))
+
+    def named(option):
+        at = command.index(option) + 1 if option in command else None
+        return set(command[at].split(",")) if at else set()
+
+    every = {queue.name for queue in celeryconfig.task_queues}
+    return named("--queues") or every - named("--exclude-queues")
 
 
 def free_base_port():
@@ -71,7 +75,7 @@ def free_base_port():
     for _ in range(100):
         base = free_port()
         try:
-            if base < 60_000 and free_port(base + 300):
+            if base < 60_000 and free_port(base + 400):
                 return base
         except OSError:
             continue
@@ -109,12 +113,15 @@ def test_every_process_of_the_procfile_runs_in_compose(procfile, services):
 
 
 def test_every_queue_has_a_consumer_everywhere(procfile, services, stack):
-    for command in (
-        shlex.split(procfile["worker"]),
-        shlex.split(services["worker"]["command"]),
-        stack["worker"],
+    for command_of in (
+        lambda role: shlex.split(procfile[role]),
+        lambda role: shlex.split(services[role]["command"]),
+        stack.get,
     ):
-        assert queues(command) == set(celeryconfig.QUEUES)
+        consumed = [queues(command_of(role)) for role in ("worker", "outbound")]
+        assert consumed[0] | consumed[1] == set(celeryconfig.QUEUES)
+        assert not consumed[0] & consumed[1]
+        assert consumed[1] == {"mail", "webhooks"}
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
@@ -134,7 +141,7 @@ def test_honcho_reads_the_procfile():
         text=True,
         check=True,
     )
-    assert "web, worker, beat, flower" in checked.stdout + checked.stderr
+    assert "web, worker, outbound, beat, flower" in checked.stdout + checked.stderr
 
 
 def test_honcho_runs_the_procfile(coin, bare_database, own_redis, tmp_path):
@@ -162,7 +169,7 @@ def test_honcho_runs_the_procfile(coin, bare_database, own_redis, tmp_path):
     try:
         deadline = time.monotonic() + 60
         while not (
-            answers(base, "/status/ready") and answers(base + 300, "/healthcheck")
+            answers(base, "/status/ready") and answers(base + 400, "/healthcheck")
         ):
             assert honcho.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
@@ -206,7 +213,7 @@ def test_compose_starts_nothing_before_the_schema_is_there(services):
 
 
 def test_compose_gives_every_service_a_health_check_or_says_why_not(services):
-    for name in ("postgres", "redis", "worker", "flower", "beat", "migrate"):
+    for name in (*ROLES - {"web"}, "postgres", "redis", "migrate"):
         check = services[name]["healthcheck"]
         assert check.get("disable") or {"test", "interval", "timeout"} <= set(check)
     assert "HEALTHCHECK" in (ROOT / "Dockerfile").read_text()

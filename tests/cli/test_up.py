@@ -15,7 +15,7 @@ import pytest
 import cli
 
 ROOT = Path(cli.__file__).parent.parent
-ROLES = {"postgres", "redis", "web", "worker", "beat", "flower"}
+ROLES = {"postgres", "redis", "web", "worker", "outbound", "beat", "flower"}
 
 
 def wait_until(condition, seconds=20):
@@ -86,9 +86,9 @@ def test_the_content_key_acts_in_its_application(stack):
 
 
 def test_flower_shows_the_worker(stack):
-    wait_until(lambda: stack.ask("/api/workers", at="flower")[1])
+    wait_until(lambda: len(stack.ask("/api/workers", at="flower")[1]) > 1)
     _, workers = stack.ask("/api/workers", at="flower")
-    assert [name.split("-")[0] for name in workers] == ["worker"]
+    assert [name.split("-")[0] for name in workers] == ["worker", "worker"]
 
 
 def test_its_processes_are_listed_at_the_start_and_on_request(stack):
@@ -162,7 +162,7 @@ def test_a_stop_leaves_no_process_and_no_endpoints(running_stack, folder, number
         assert stack.stop(number) == 0
     assert gone(everyone)
     assert not (folder / "data/endpoints.json").exists()
-    asked = ["web", "worker", "redis", "postgres"]
+    asked = ["web", "worker", "outbound", "redis", "postgres"]
     stopped = [stack.said.rindex(f"\n{role}") for role in asked]
     assert stopped == sorted(stopped), "each speaks last in its turn"
 

@@ -81,7 +81,8 @@ def lifetime(fixture_name, config):
 def stack(start, given):
     """One stack for many tests; whoever disturbs it waits for its end."""
     with new_folder() as name, lent(given) as servers:
-        stack = start(Path(name) / "data", **servers)
+        # Receivers of webhooks are processes of the tests' own.
+        stack = start(Path(name) / "data", WEBHOOK_LOOPBACK="on", **servers)
         yield stack
         stack.stop()
 

@@ -84,6 +84,7 @@ def test_every_period_is_on_the_schedule_of_beat():
             ["maintenance.tend_logins"],
             3_600,
         ),
+        "webhooks.tidy": ("webhooks.submit_slot", ["webhooks.tidy"], 60),
     }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -72,6 +73,19 @@ def truth_value(value: Any) -> None:
 def example(value: Any) -> dict[str, Any]:
     """Return the metadata of a field with an example."""
     return {"examples": [value]}
+
+
+class Moment(fields.AwareDateTime):
+    """A time with its zone, read as UTC."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="iso", **options)
+
+    def _deserialize(self, *given: Any, **named: Any) -> datetime:
+        try:
+            return super()._deserialize(*given, **named).astimezone(UTC)
+        except OverflowError:
+            raise ValidationError("A time between the years 1 and 9999.") from None
 
 
 def _owner(name: str = "alice", **options: Any) -> fields.String:
@@ -204,6 +218,7 @@ __all__ = [
     "AccessBody",
     "BatchBody",
     "ContentBody",
+    "Moment",
     "OperationBody",
     "OperationEntry",
     "ReversalBody",

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
-from api.bodies import example, printable
+from api.bodies import Moment, example, printable
 from api.errors import Problem, Unprocessable
 from api.openapi.describing import describes, describes_item, describes_page
 from api.permissions import application_of, principal_of, visible_application
@@ -42,9 +42,7 @@ class KeyBody(Schema):
         validate=validate.Length(1, len(keys.SCOPES)),
         metadata=example(["ledger:read"]),
     )
-    expires_at = fields.AwareDateTime(
-        format="iso", load_default=None, metadata=example("2031-11-20T21:50:00Z")
-    )
+    expires_at = Moment(load_default=None, metadata=example("2031-11-20T21:50:00Z"))
     replaces = fields.String(load_default=None, validate=validate.Length(1, 100))
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from api.bodies import example, printable
+from api.bodies import Moment, example, printable
 
 # Bounds of the wire; the rules of names and passwords are the domain's.
 _WORD_LENGTH_MAX: Final = 1_000
@@ -114,4 +114,4 @@ class RoleBody(_Body):
     """POST /api/users/{id}/roles."""
 
     role = _word("council", required=True)
-    ends_at = fields.AwareDateTime(format="iso", metadata=example(_LATER))
+    ends_at = Moment(metadata=example(_LATER))

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, fields, validate
 
-from api.bodies import example, printable, truth_value
+from api.bodies import Moment, example, printable, truth_value
 from domain.webhooks import EVENTS, URL_LENGTH_MAX
 
 DESCRIPTION_LENGTH_MAX: Final = 200
@@ -57,6 +57,4 @@ class WebhookChange(Schema):
 class ReplayBody(Schema):
     """POST /api/webhooks/{id}/replay."""
 
-    since = fields.AwareDateTime(
-        format="iso", required=True, metadata=example("2026-11-20T21:50:00Z")
-    )
+    since = Moment(required=True, metadata=example("2026-11-20T21:50:00Z"))

@@ -8,10 +8,11 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
+import api.app
 import celeryconfig
 import tasks
 from api.app import create_app
-from domain.db import create_engine, session_factory
+from domain.db import create_engine, create_store_engine, session_factory
 from domain.keys import SCOPES
 from domain.settings import Settings
 from tasks._doorbell import _flags
@@ -28,6 +29,33 @@ def api_database(new_database):
     """A database apart: the worker of these tests applies nobody else's jobs."""
     with new_database() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def engines():
+    """Every engine that applications have made so far."""
+    made = []
+
+    def noting(create):
+        def note(*arguments, **options):
+            made.append(create(*arguments, **options))
+            return made[-1]
+
+        return note
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api.app, "create_engine", noting(create_engine))
+        patch.setattr(api.app, "create_store_engine", noting(create_store_engine))
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def connections_closed(engines):
+    """An application of a test's own lives on in its threads; let it hold nothing."""
+    before = len(engines)
+    yield
+    for engine in engines[before:]:
+        engine.dispose()
 
 
 @pytest.fixture(scope="session")

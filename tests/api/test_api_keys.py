@@ -271,3 +271,21 @@ def test_an_expired_key_is_listed_and_opens_nothing(app, caller, api_sessions):
 
     assert Caller(app, text).get(SOMETHING).status_code == 401
     assert caller.get(f"{KEYS}/{key.id}").json["expires_at"] == past.isoformat()
+
+
+def test_an_end_in_any_zone_is_that_moment(caller):
+    """PostgreSQL knows no zone beyond 16 hours; RFC 3339 has them up to 24."""
+    body = {"scopes": ["ledger:read"], "expires_at": "2031-06-21T14:01:13+23:38"}
+
+    made = caller.post(KEYS, body)
+
+    assert made.status_code == 201
+    assert made.json["expires_at"] == "2031-06-20T14:23:13+00:00"
+
+
+def test_an_end_after_the_last_year_is_refused(caller):
+    body = {"scopes": ["ledger:read"], "expires_at": "9999-12-31T23:59:59-23:00"}
+
+    refused = caller.post(KEYS, body)
+
+    assert (refused.status_code, refused.json["code"]) == (422, "invalid_body")

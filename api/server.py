@@ -2,8 +2,8 @@
 
     gunicorn --config python:api.server "api.server:application()"
 
-gunicorn reads them in its master process, before gevent has patched the standard
-library: nothing here may import the API itself.
+gunicorn reads them in its master process. That imports the API, once gevent has patched
+the standard library, so that the processes it forks share what was imported.
 """
 
 import gc
@@ -34,6 +34,19 @@ control_socket_disable = True
 # Where the processes keep their figures, so that each can tell those of all.
 _figures: Final = mkdtemp(prefix="coin-figures-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _figures
+
+
+def on_starting(_server: Any) -> None:
+    """Import the API once, for all the processes that will serve it."""
+    from gevent import monkey  # noqa: PLC0415
+
+    # As in the processes themselves, and before anything else is imported.
+    monkey.patch_all()
+
+    import api.app  # noqa: F401, PLC0415
+
+    # What is shared must not be written to, and looking for garbage writes to it all.
+    gc.freeze()
 
 
 def child_exit(_server: Any, worker: Any) -> None:
@@ -70,7 +83,7 @@ _GARBAGE: Final = (20_000, 50, 50)
 
 def application() -> "Wsgi":
     """Return the API as gunicorn's gevent worker runs it."""
-    # Only now is the standard library patched.
+    # Not above: this file is read before the standard library is patched.
     from psycopg2 import extensions  # noqa: PLC0415
 
     from api.app import create_app, start  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from controller.forecast import Pattern
 from controller.tick import Host, Tick
@@ -72,7 +73,10 @@ class Decision:
         return f"{self.group} {sizes}: {self.reason}{clamped}"
 
 
-def reversals(decisions: Sequence[Decision]) -> int:
-    """Return how often these changed direction."""
-    ways = [decision.direction for decision in decisions if decision.direction]
-    return sum(1 for one, next_ in zip(ways, ways[1:], strict=False) if one != next_)
+def turns(moves: Sequence[Decision]) -> list[float]:
+    """Return when the size began to fall after rising, or to rise after falling."""
+    return [
+        move.at
+        for before, move in pairwise(moves)
+        if before.direction != move.direction
+    ]

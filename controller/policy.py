@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from controller import forecast, queueing
-from controller.decision import Decision, Group, View, reversals
+from controller.decision import Decision, Group, View, turns
 from controller.forecast import Pattern
 from controller.tick import Tick, arrival_rate, service_seconds, usable
 
@@ -26,15 +26,21 @@ _JOBS_MIN: Final = 20
 # Of the jobs, so many may wait longer than the target.
 _LATE_SHARE: Final = 0.01
 
+_RATES: Final = ("arrivals", "trend", "pattern")
+
 _DEAD_BAND: Final = 0.1
-_UP_FACTOR: Final = 4.0
-_UP_STEP: Final = 4
+_UP_FACTOR: Final = 16
+_UP_STEP: Final = 48
+_SMALL: Final = 2
+_SMALL_SHARE: Final = 0.2
+_CALM_SECONDS: Final = 600.0
 _DOWN_SHARE: Final = 0.4
 _WINDOW_SECONDS: Final = 90.0
 _WINDOW_STARTS: Final = 6.0
+_CLEARED_SECONDS: Final = 20.0
 _DOWN_APART_SECONDS: Final = 15.0
 _FLAP_SECONDS: Final = 600.0
-_FLAPS_MAX: Final = 2
+_TURNS_MAX: Final = 2
 
 
 def decide(view: View) -> Decision:
@@ -48,9 +54,10 @@ def decide(view: View) -> Decision:
     needs = _needs(group, recent, service, view.pattern, now)
     if (aged := _aged(group, recent, past, current, now)) is not None:
         needs["age"] = aged
-    need = max(needs["load"] + needs["backlog"], needs.get("age", 0.0))
+    need = max(needs.values())
     wanted = max(math.ceil(need - 1e-9), group.least)
-    desired, slowed = _paced(group, wanted, past, current=current, now=now)
+    late = recent[-1].oldest > group.target_seconds
+    desired, slowed = _paced(view, wanted, late=late)
     desired, bounded = _bounded(group, desired, view.ceilings)
     return Decision(
         at=now,
@@ -86,7 +93,11 @@ def _needs(
     pattern: Pattern | None,
     now: float,
 ) -> dict[str, float]:
-    """Return workers by what they are needed for; `load` is the most of three rates."""
+    """Return workers by what they are needed for.
+
+    By a rate of arrivals, so many that few wait; for the backlog, so many that it is
+    gone within the target while others arrive.
+    """
     horizon = group.start_seconds + TICK_SECONDS
     rates = {
         "arrivals": arrival_rate(recent[-_NEWEST_TICKS:]),
@@ -109,8 +120,8 @@ def _needs(
         )
         for name, rate in rates.items()
     }
-    backlog = recent[-1].ready * service / group.target_seconds
-    return {**needs, "load": max(needs.values()), "backlog": backlog}
+    clearing = recent[-1].ready / group.target_seconds
+    return {**needs, "backlog": (rates["arrivals"] + clearing) * service}
 
 
 def _aged(
@@ -133,47 +144,80 @@ def _aged(
     return current * min(2.0, late) if current else 1.0
 
 
-def _paced(
-    group: Group,
-    wanted: int,
-    past: Sequence[Decision],
-    *,
-    current: int,
-    now: float,
-) -> tuple[int, list[str]]:
+def _paced(view: View, wanted: int, *, late: bool) -> tuple[int, list[str]]:
     """Return the next size on the way to the wanted one, and what slowed it."""
+    group, now, current = view.group, view.now, view.current
+    past = [decision for decision in view.past if decision.at <= now]
     if wanted > current:
-        return _raised(wanted, current)
+        return _raised(wanted, current, past, late=late, now=now)
     window = max(_WINDOW_SECONDS, _WINDOW_STARTS * group.start_seconds)
-    lately = [math.ceil(d.need - 1e-9) for d in past if d.at > now - window]
-    floor = max([wanted, *lately])
-    if current - floor < max(1.0, _DEAD_BAND * current):
+    floor = max(wanted, _lately(past, since=now - window, now=now))
+    small = _is_small(current - floor, current)
+    if small:
+        # Little is saved by it, and arrivals are never even: be sure.
+        floor = max(floor, _lately(past, since=now - _CALM_SECONDS, now=now))
+    if floor >= current:
         held = floor > wanted
         return current, [f"{floor} were needed lately"] if held else []
-    if reason := _too_soon(past, now):
+    if reason := _too_soon(past, now, small=small):
         return current, [reason]
     step = max(1, math.floor(_DOWN_SHARE * current))
     return max(floor, current - step), []
 
 
-def _raised(wanted: int, current: int) -> tuple[int, list[str]]:
+def _lately(past: Sequence[Decision], *, since: float, now: float) -> int:
+    """Return the most workers lately needed for what arrived, or just now for all.
+
+    A backlog is cleared once; what arrives comes again.
+    """
+    rates = [
+        decision.needs.get(name, 0.0)
+        for decision in past
+        if decision.at > since
+        for name in _RATES
+    ]
+    needs = [d.need for d in past if d.at > now - _CLEARED_SECONDS]
+    return math.ceil(max([*rates, *needs], default=0.0) - 1e-9)
+
+
+def _raised(
+    wanted: int, current: int, past: Sequence[Decision], *, late: bool, now: float
+) -> tuple[int, list[str]]:
     if wanted - current < _DEAD_BAND * current:
         return current, ["within the dead band"]
-    bound = max(current + _UP_STEP, math.floor(current * _UP_FACTOR))
+    small = _is_small(wanted - current, current)
+    if small and not late and _flaps(past, -1, now, turns_max=_TURNS_MAX):
+        return current, ["turned often in ten minutes, and nobody waits long"]
+    bound = max(current + _UP_STEP, current * _UP_FACTOR)
     if wanted > bound:
         return bound, [f"{wanted} wanted, one step goes to {bound}"]
     return wanted, []
 
 
-def _too_soon(past: Sequence[Decision], now: float) -> str | None:
+def _is_small(change: int, current: int) -> bool:
+    return change < max(_SMALL, _SMALL_SHARE * current)
+
+
+def _too_soon(past: Sequence[Decision], now: float, *, small: bool) -> str | None:
     """Return why the size may not fall now, if it may not."""
-    moves = [d for d in past if d.direction and d.at > now - _FLAP_SECONDS]
+    moves = [decision for decision in past if decision.direction]
     if moves and moves[-1].at > now - _DOWN_APART_SECONDS:
         return f"no step down within {_DOWN_APART_SECONDS:.0f} s of another"
-    turns = moves and moves[-1].direction > 0
-    if turns and reversals(moves) + 1 >= _FLAPS_MAX:
-        return "too many turns in ten minutes to go down"
+    # Room is left for the turn up that may follow.
+    if _flaps(past, 1, now, turns_max=_TURNS_MAX - (1 if small else 0)):
+        return "turned often in ten minutes"
     return None
+
+
+def _flaps(
+    past: Sequence[Decision], direction: int, now: float, *, turns_max: int
+) -> bool:
+    """Say whether leaving this direction now would be one turn too many."""
+    moves = [decision for decision in past if decision.direction]
+    turned = [at for at in turns(moves) if at > now - _FLAP_SECONDS]
+    return bool(turned) and (
+        moves[-1].direction == direction and len(turned) >= turns_max
+    )
 
 
 def _bounded(
@@ -194,15 +238,15 @@ def _bounded(
 def _reason(
     group: Group, newest: Tick, needs: Mapping[str, float], service: float
 ) -> str:
-    by = max(("arrivals", "trend", "pattern"), key=lambda name: needs.get(name, -1.0))
+    by = max(_RATES, key=lambda name: needs.get(name, -1.0))
     parts = [
         f"{newest.rate:.3g} jobs/s × {1000 * service:.3g} ms"
-        f" = {newest.rate * service:.1f} workers, {needs['load']:.0f} by {by}"
+        f" = {newest.rate * service:.1f} workers, {needs[by]:.0f} by {by}"
     ]
     if newest.oldest > group.target_seconds:
         target = f"target {group.target_seconds:g} s"
         parts.insert(0, f"oldest job {newest.oldest:.1f} s > {target}")
     if newest.ready:
         cleared = f"{newest.ready:.0f} queued in {group.target_seconds:g} s"
-        parts.append(f"+{needs['backlog']:.1f} to clear {cleared}")
+        parts.append(f"{needs['backlog']:.1f} to clear {cleared}")
     return "; ".join(parts)

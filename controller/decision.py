@@ -30,7 +30,7 @@ class View:
     current: int
     ticks: Sequence[Tick]  # of the past hour
     hosts: Sequence[Host] = ()  # of the past hour
-    past: Sequence["Decision"] = ()  # of at least ten minutes
+    past: Sequence["Decision"] = ()  # of the past hour
     ceilings: Mapping[str, int] = field(default_factory=dict)  # by what limits
     pattern: Pattern | None = None
 

@@ -50,7 +50,9 @@ class Pattern:
         """Return the highest rate expected between two times after `until`."""
         first = math.floor((begin - self.until) / BIN_SECONDS)
         last = math.ceil((end - self.until) / BIN_SECONDS)
-        return max(self.rates[number % len(self.rates)] for number in range(first, last))
+        return max(
+            self.rates[number % len(self.rates)] for number in range(first, last)
+        )
 
 
 def find_pattern(ticks: Sequence[Tick], *, ahead: float) -> Pattern | None:

@@ -37,7 +37,9 @@ class Outcome:
     @property
     def turns(self) -> list[float]:
         """Return when the size began to fall after rising, or to rise after falling."""
-        moves = [(at, size - before) for (_, before), (at, size) in pairwise(self.sizes)]
+        moves = [
+            (at, size - before) for (_, before), (at, size) in pairwise(self.sizes)
+        ]
         return [at for (_, one), (at, other) in pairwise(moves) if one * other < 0]
 
     def turns_within(self, seconds: float) -> int:

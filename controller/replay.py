@@ -18,7 +18,7 @@ POLICIES: Final[dict[str, Callable[[View], Decision]]] = {
 }
 # How often what recurs is looked for again: it takes a while, and changes slowly.
 PATTERN_SECONDS: Final = 60.0
-_PAST: Final = 200
+
 _HOUR_TICKS: Final = 720
 
 
@@ -31,7 +31,7 @@ class Replayed:
         self._hosts: deque[Host] = deque(maxlen=_HOUR_TICKS)
         self._pattern: Pattern | None = None
         self._sought_at = 0.0
-        self.decisions: deque[Decision] = deque(maxlen=_PAST)
+        self.decisions: deque[Decision] = deque(maxlen=_HOUR_TICKS)
 
     def __call__(self, ticks: Sequence[Tick], size: int, now: float) -> int:
         """Return the size the policy wants."""

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import query
 from api.permissions import principal_of
-from domain import audit_events
+from domain import audit_events, users
+from domain.audit_events import Action
 
 
 def add_routes(app: falcon.App[Any, Any], sessions: sessionmaker[Session]) -> None:
@@ -18,7 +19,7 @@ def add_routes(app: falcon.App[Any, Any], sessions: sessionmaker[Session]) -> No
 
 
 def note(
-    req: falcon.Request, session: Session, action: str, subject: str, **details: Any
+    req: falcon.Request, session: Session, action: Action, subject: str, **details: Any
 ) -> None:
     """Record what the caller does, in the transaction that does it."""
     principal = principal_of(req)
@@ -28,6 +29,28 @@ def note(
         application=principal.application,
         actor=principal.id,
         subject=subject,
+        details=details,
+        request_id=req.context.request_id,
+        now=datetime.now(UTC),
+    )
+
+
+def note_of_person(
+    req: falcon.Request,
+    session: Session,
+    action: Action,
+    user_id: UUID,
+    *,
+    actor: UUID | None,
+    **details: Any,
+) -> None:
+    """Record what is done to an account by who showed no credential of ours yet."""
+    audit_events.record(
+        session,
+        action=action,
+        application=users.APPLICATION,
+        actor=actor,
+        subject=f"user:{user_id}",
         details=details,
         request_id=req.context.request_id,
         now=datetime.now(UTC),

@@ -12,7 +12,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from domain import blocklist
+from domain import audit_events, blocklist
+from domain.audit_events import Action
 from domain.errors import DomainError
 from domain.networks import Network, lies_in
 
@@ -92,15 +93,25 @@ class Blocklist:
 
     def block(self, address: str, *, seconds: int, reason: str) -> None:
         """Block an address without anybody's asking for it."""
+        now = datetime.now(UTC)
         try:
             with self._sessions.begin() as session:
-                blocklist.add(
+                block = blocklist.add(
                     session,
                     whom=ip_network(address),
                     reason=reason,
                     actor=None,
                     seconds=seconds,
-                    now=datetime.now(UTC),
+                    now=now,
+                )
+                audit_events.record(
+                    session,
+                    action=Action.BLOCK_ADDED,
+                    actor=None,
+                    subject=f"block:{block.id}",
+                    details={"expires_at": block.expires_at.isoformat()},
+                    request_id=None,
+                    now=now,
                 )
         except (ValueError, DomainError, SQLAlchemyError) as error:
             _log.warning("not_blocked", address=address, error=repr(error))

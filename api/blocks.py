@@ -19,10 +19,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
 from api.addresses import UNKNOWN, address_of
+from api.audit import note
 from api.blocklist import Blocklist
 from api.bodies import PRINTABLE, REASON_LENGTH_MAX
 from api.permissions import principal_of
 from domain import blocklist
+from domain.audit_events import Action
 from domain.networks import Network, lies_in, read_network
 
 _SECONDS: Final = 3_600
@@ -101,6 +103,8 @@ class Blocks:
                 seconds=body["seconds"],
                 now=now,
             )
+            end = block.expires_at.isoformat()
+            note(req, session, Action.BLOCK_ADDED, f"block:{block.id}", expires_at=end)
         self._known.changed()
         resp.status = falcon.HTTP_201
         resp.location = f"/api/immune/blocklist/{block.id}"
@@ -113,6 +117,8 @@ class Blocks:
             lifted = blocklist.lift_all(
                 session, actor=principal_of(req).id, now=datetime.now(UTC)
             )
+            if lifted:
+                note(req, session, Action.BLOCK_LIFTED, "block:all", lifted=lifted)
         self._known.changed()
         resp.media = {"lifted": lifted}
 
@@ -137,9 +143,11 @@ class BlockItem:
     ) -> None:
         """Lift one block."""
         with self._sessions.begin() as session:
-            blocklist.lift(
+            stood = blocklist.lift(
                 session, block_id, actor=principal_of(req).id, now=datetime.now(UTC)
             )
+            if stood:
+                note(req, session, Action.BLOCK_LIFTED, f"block:{block_id}")
         self._known.changed()
         resp.status = falcon.HTTP_204
 

@@ -30,6 +30,8 @@ class Rule(NamedTuple):
     own: bool = True
     # Whether anybody at all may, unknown callers too.
     open: bool = False
+    # The one application whose keys may; without one, each its own.
+    application: str = ""
 
 
 _OPEN: Final = Rule(open=True)
@@ -37,6 +39,8 @@ _OPEN: Final = Rule(open=True)
 _ACCOUNT: Final = Rule("account")
 _PEOPLE: Final = Rule("people:manage", _ADMINS, own=False)
 _BLOCKS: Final = Rule("abuse:operate", _OPERATORS, own=False)
+_PUBLISHING: Final = Rule("ledger:spend", own=False, application="content")
+_READING: Final = Rule("ledger:read", own=False, application="content")
 
 # What a person may do by each of their roles; every person is a member.
 SCOPES_OF_ROLE: Final[Mapping[str, frozenset[str]]] = {
@@ -97,9 +101,9 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/api/users/{user_id:uuid}/roles"): _PEOPLE,
     ("POST", "/api/users/{user_id:uuid}/roles"): _PEOPLE,
     ("DELETE", "/api/users/{user_id:uuid}/roles/{role}"): _PEOPLE,
-    ("POST", "/content"): Rule("ledger:spend", own=False),
-    ("GET", "/content/{content_id:uuid}"): Rule("ledger:read", own=False),
-    ("POST", "/content/{content_id:uuid}/access"): Rule("ledger:spend", own=False),
+    ("POST", "/content"): _PUBLISHING,
+    ("GET", "/content/{content_id:uuid}"): _READING,
+    ("POST", "/content/{content_id:uuid}/access"): _PUBLISHING,
     ("GET", "/api/audit/events"): Rule("audit:read", _AUDITORS, own=False),
     ("GET", "/auth/api-keys"): Rule("keys:manage", _ADMINS, own=False),
     ("POST", "/auth/api-keys"): Rule("keys:manage", _ADMINS, own=False),
@@ -137,6 +141,9 @@ def enforce(req: falcon.Request, rule: Rule, principal: Principal) -> None:
     """Answer 403 when the principal may not do this to anyone's; note whose it may."""
     if rule.scope and rule.scope not in principal.scopes:
         raise missing_scope(rule.scope, principal)
+    if rule.application not in {"", principal.application}:
+        detail = f"This needs a key of application {rule.application}."
+        raise Problem(403, "wrong_application", detail)
     anyones = principal.owner is None or bool(principal.roles & rule.others)
     if not anyones and not rule.own:
         raise Problem(403, "forbidden", "This is not for people's tokens.")
@@ -175,7 +182,13 @@ def require_own(principal: Principal, *owners: str) -> None:
         raise Problem(403, "not_your_account", "You act on your own account alone.")
 
 
-def require_readable(req: falcon.Request, *owners: str) -> None:
-    """Answer 403 unless the caller sees everyone's accounts, or one is theirs."""
-    if not req.context.anyones:
-        require_own(principal_of(req), *owners)
+def readable(req: falcon.Request, *owners: str) -> bool:
+    """Say whether the caller sees everyone's accounts, or one of these is theirs."""
+    anyones: bool = req.context.anyones
+    return anyones or principal_of(req).owner in owners
+
+
+def require_readable(req: falcon.Request, owner: str) -> None:
+    """Answer 403 unless the caller sees everyone's accounts, or this is theirs."""
+    if not readable(req, owner):
+        require_own(principal_of(req), owner)

@@ -16,13 +16,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.authentication import Trusted
 from api.permissions import SCOPES_OF_ROLE
-from domain import roles, signing_keys
+from domain import roles, signing_keys, users
 from domain.principals import Principal
 from domain.signing_keys import PUBLISHED_AHEAD, SigningKey
 
 ACCESS_TOKEN_LIFE: Final = timedelta(minutes=10)
 AUDIENCE: Final = "peoples-coin-api"
-APPLICATION: Final = "commons"
 # Others learn of a new key before the first token it signs.
 JWKS_SECONDS: Final = int(PUBLISHED_AHEAD.total_seconds()) // 2
 
@@ -161,7 +160,7 @@ def _principal(user_id: UUID, login_id: UUID, held: frozenset[str]) -> Principal
     every = held | {_MEMBER}
     return Principal(
         id=user_id,
-        application=APPLICATION,
+        application=users.APPLICATION,
         owner=str(user_id),
         roles=every,
         scopes=frozenset().union(*(SCOPES_OF_ROLE[role] for role in every)),

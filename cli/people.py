@@ -47,7 +47,7 @@ def revoke(username: str, role: str, data: Path) -> None:
     """Take a role away."""
     with database.transaction(database.settings(data)) as session:
         user = _find(session, username)
-        roles.revoke(session, user.id, role, now=datetime.now(UTC))
+        roles.revoke(session, user.id, role, by=None, now=datetime.now(UTC))
     click.echo(f"{user.username} is no longer {role}")
 
 

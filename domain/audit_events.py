@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,46 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain.db import Base
 from domain.pages import Page, Position, newest_first
+
+
+class Action(StrEnum):
+    """Every deed that is recorded: what it was done to, and what was done.
+
+    Told are ids and names of fields: no address, no password, no token, and nothing
+    that somebody typed.
+    """
+
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+    SIGNING_KEY_CREATED = "signing_key.created"
+
+    PERSON_REGISTERED = "person.registered"
+    PERSON_CHANGED = "person.changed"
+    PERSON_REMOVED = "person.removed"
+    IDENTITY_LINKED = "identity.linked"
+
+    LOGIN_SUCCEEDED = "login.succeeded"
+    LOGIN_FAILED = "login.failed"
+    # A spent refresh token was shown, which ended the login.
+    LOGIN_REUSED = "login.reused"
+    LOGIN_ENDED = "login.ended"
+
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105  a name, no password
+    PASSWORD_RESET_SENT = "password.reset_sent"  # noqa: S105
+    PASSWORD_RESET = "password.reset"  # noqa: S105
+
+    ROLE_GRANTED = "role.granted"
+    ROLE_REVOKED = "role.revoked"
+
+    WALLET_ADDED = "wallet.added"
+    WALLET_CHANGED = "wallet.changed"
+    WALLET_PROVED = "wallet.proved"
+    WALLET_REMOVED = "wallet.removed"
+    SIGNATURES_DEMANDED = "signatures.demanded"
+    SIGNATURES_LIFTED = "signatures.lifted"
+
+    BLOCK_ADDED = "block.added"
+    BLOCK_LIFTED = "block.lifted"
 
 
 class AuditEvent(Base):
@@ -57,7 +98,7 @@ class AuditEvent(Base):
 def record(  # noqa: PLR0913  what is known of a deed
     session: Session,
     *,
-    action: str,
+    action: Action,
     actor: UUID | None,
     subject: str,
     details: Mapping[str, Any],

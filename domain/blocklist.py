@@ -95,10 +95,10 @@ def add(  # noqa: PLR0913  what is known of a block
     return block
 
 
-def lift(session: Session, block_id: UUID, *, actor: UUID, now: datetime) -> None:
-    """End a block; one that has ended already stays as it is."""
+def lift(session: Session, block_id: UUID, *, actor: UUID, now: datetime) -> bool:
+    """End a block and say whether it stood; one that had ended stays as it is."""
     find(session, block_id)
-    _lift(session, Block.id == block_id, actor=actor, now=now)
+    return _lift(session, Block.id == block_id, actor=actor, now=now) > 0
 
 
 def lift_all(session: Session, *, actor: UUID, now: datetime) -> int:

@@ -52,8 +52,11 @@ def find(session: Session, identity: Identity) -> User | None:
     return None if known is None else users.get(session, known.user_id, lock=True)
 
 
-def link(session: Session, identity: Identity, user_id: UUID, *, now: datetime) -> None:
-    """Let the identity log in to this account, or raise IdentityTaken."""
+def link(session: Session, identity: Identity, user_id: UUID, *, now: datetime) -> bool:
+    """Let the identity log in to this account, or raise IdentityTaken.
+
+    Say whether that is new.
+    """
     row = {
         "issuer": identity.issuer,
         "subject": identity.subject,
@@ -61,10 +64,11 @@ def link(session: Session, identity: Identity, user_id: UUID, *, now: datetime) 
         "linked_at": now,
     }
     insert = postgresql.insert(ExternalIdentity).values(row).on_conflict_do_nothing()
-    session.execute(insert)
+    new = session.scalar(insert.returning(ExternalIdentity.user_id)) is not None
     owner = find(session, identity)
     if owner is None or owner.id != user_id:
         raise IdentityTaken
+    return new
 
 
 def create(

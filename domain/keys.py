@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain import audit_events
 from domain.apps import applications
+from domain.audit_events import Action
 from domain.db import Base
 from domain.errors import Invalid, NotFound
 from domain.ids import uuid7
@@ -132,7 +133,7 @@ def create(  # noqa: PLR0913  what is known of a key
     session.add(key)
     audit_events.record(
         session,
-        action="key.created",
+        action=Action.KEY_CREATED,
         application=application,
         actor=actor,
         subject=f"key:{key.id}",
@@ -163,7 +164,7 @@ def revoke(
     key.revoked_at = now
     audit_events.record(
         session,
-        action="key.revoked",
+        action=Action.KEY_REVOKED,
         application=key.application,
         actor=actor,
         subject=f"key:{key.id}",

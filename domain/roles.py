@@ -7,7 +7,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from domain import users
+from domain import audit_events, users
+from domain.audit_events import Action
 from domain.db import Base
 from domain.errors import Invalid, NotFound
 from domain.ids import uuid7
@@ -69,8 +70,12 @@ def grant(  # noqa: PLR0913  what is known of a grant
     by: UUID | None,
     ends_at: datetime | None,
     now: datetime,
+    request_id: str | None = None,
 ) -> RoleGrant:
-    """Give a person a role; one they hold is replaced, and so its end."""
+    """Give a person a role; one they hold is replaced, and so its end.
+
+    `by` is who gives it; the operator's own command is nobody.
+    """
     if role not in ROLES:
         raise UnknownRole(f"Roles to grant are {', '.join(ROLES)}.")
     if ends_at is not None and ends_at <= now:
@@ -86,16 +91,44 @@ def grant(  # noqa: PLR0913  what is known of a grant
         ends_at=ends_at,
     )
     session.add(made)
+    audit_events.record(
+        session,
+        action=Action.ROLE_GRANTED,
+        application=users.APPLICATION,
+        actor=by,
+        subject=f"user:{user_id}",
+        details={"role": role, "ends_at": ends_at and ends_at.isoformat()},
+        request_id=request_id,
+        now=now,
+    )
     session.flush()
     return made
 
 
-def revoke(session: Session, user_id: UUID, role: str, *, now: datetime) -> None:
+def revoke(  # noqa: PLR0913  what is known of a deed
+    session: Session,
+    user_id: UUID,
+    role: str,
+    *,
+    by: UUID | None,
+    now: datetime,
+    request_id: str | None = None,
+) -> None:
     """Take a role a person holds, or raise NoSuchRole."""
     users.get(session, user_id, lock=True)
     if role not in effective(session, user_id, now=now):
         raise NoSuchRole
     _revoke(session, user_id, role, now=now)
+    audit_events.record(
+        session,
+        action=Action.ROLE_REVOKED,
+        application=users.APPLICATION,
+        actor=by,
+        subject=f"user:{user_id}",
+        details={"role": role},
+        request_id=request_id,
+        now=now,
+    )
 
 
 def revoke_all(session: Session, user_id: UUID, *, now: datetime) -> None:

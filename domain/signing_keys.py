@@ -15,6 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from domain import audit_events
+from domain.audit_events import Action
 from domain.db import Base
 from domain.ids import uuid7
 
@@ -78,6 +80,15 @@ def rotate(
     for other in others:
         if other not in kept:
             session.delete(other)
+    audit_events.record(
+        session,
+        action=Action.SIGNING_KEY_CREATED,
+        actor=None,
+        subject=f"signing_key:{key.id.hex}",
+        details={"signs_from": key.signs_from.isoformat(), "at_once": at_once},
+        request_id=None,
+        now=now,
+    )
     session.flush()
     return key
 

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from domain import password_resets, users
+from domain import audit_events, password_resets, users
+from domain.audit_events import Action
 from domain.jobs import Claim
 from domain.settings import Settings
 from tasks._drain import settings
@@ -38,6 +39,16 @@ def send_password_reset(
         username=user.username,
         minutes=int(password_resets.GOOD_FOR.total_seconds()) // 60,
         token=_shown(token, chosen),
+    )
+    audit_events.record(
+        session,
+        action=Action.PASSWORD_RESET_SENT,
+        application=users.APPLICATION,
+        actor=None,
+        subject=f"user:{user.id}",
+        details={},
+        request_id=claim.request_id,
+        now=now,
     )
     send(chosen, to=user.email, subject="A new password", text=text)
     return {"sent": True}

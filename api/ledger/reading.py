@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import media, query
 from api.bodies import owner_name
-from api.permissions import principal_of, require_readable
+from api.permissions import principal_of, readable, require_readable
 from domain import ledger
 from domain.apps import applications
 
@@ -48,7 +48,8 @@ class TransferItem:
             found = ledger.find_transfer(
                 session, transfer_id, application=principal.application
             )
-        require_readable(req, found.debit_owner, found.credit_owner)
+        if not readable(req, found.debit_owner, found.credit_owner):
+            raise ledger.NoSuchTransfer
         media.show(req, resp, found.describe())
 
 

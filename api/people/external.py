@@ -1,17 +1,20 @@
 """Logging in with an account elsewhere: any OpenID issuer the settings name."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 import falcon
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.audit import note_of_person
 from api.media import load, read_json
 from api.middleware import bearer_token, invalid_token
 from api.people.bodies import ExternalBody
-from api.people.entrance import Entrance, device
+from api.people.entrance import Entrance, device, note_login
 from api.people.oidc import OpenIdIssuer
 from api.tokens import AccessTokens
 from domain import external_identities, logins
+from domain.audit_events import Action
 from domain.external_identities import Identity
 
 _body = ExternalBody()
@@ -40,7 +43,7 @@ class External:
         if token is None:
             self._log_in(req, resp, identity, body.get("username"))
         else:
-            self._link(identity, token)
+            self._link(req, identity, token)
             resp.status = falcon.HTTP_204
 
     def _log_in(
@@ -59,10 +62,12 @@ class External:
                 )
                 resp.status = falcon.HTTP_201
                 resp.location = f"/api/users/{user.id}"
+                _note(req, session, Action.PERSON_REGISTERED, user.id, identity)
             begun = logins.start(session, user.id, device=device(req), now=now)
+            note_login(req, session, begun.login, issuer=identity.issuer)
         self._entrance.answer(resp, begun, now=now)
 
-    def _link(self, identity: Identity, token: str) -> None:
+    def _link(self, req: falcon.Request, identity: Identity, token: str) -> None:
         principal = self._tokens(token)
         if principal is None or principal.session is None:
             raise invalid_token()
@@ -70,4 +75,16 @@ class External:
         with self._sessions.begin() as session:
             # A token that was stolen must not open the account for good.
             logins.require_recent(session, principal.session, now=now)
-            external_identities.link(session, identity, principal.id, now=now)
+            if external_identities.link(session, identity, principal.id, now=now):
+                _note(req, session, Action.IDENTITY_LINKED, principal.id, identity)
+
+
+def _note(
+    req: falcon.Request,
+    session: Session,
+    action: Action,
+    user_id: UUID,
+    identity: Identity,
+) -> None:
+    issuer = identity.issuer
+    note_of_person(req, session, action, user_id, actor=user_id, issuer=issuer)

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.addresses import client_of
+from api.audit import note, note_of_person
 from api.errors import BEARER, Problem
 from api.media import load, read_form, read_json, show
 from api.people.bodies import RefreshBody, RegisterBody, TokenBody
@@ -16,7 +17,8 @@ from api.people.hashing import Passwords
 from api.people.users import describe
 from api.permissions import login_of, principal_of
 from domain import logins, users
-from domain.logins import Refreshed, Reused
+from domain.audit_events import Action
+from domain.logins import Login, Refreshed, Reused
 from domain.passwords import normal, require_strong
 from domain.users import UsernameTaken
 
@@ -60,6 +62,9 @@ class Register:
                 password_hash=stored,
                 now=datetime.now(UTC),
             )
+            note_of_person(
+                req, session, Action.PERSON_REGISTERED, user.id, actor=user.id
+            )
         resp.status = falcon.HTTP_201
         resp.location = f"/api/users/{user.id}"
         show(req, resp, describe(user, frozenset()))
@@ -92,6 +97,8 @@ class Refresh:
         now = datetime.now(UTC)
         with self._sessions.begin() as session:
             found = logins.refresh(session, token, now=now)
+            if isinstance(found, Reused):
+                _note_reuse(req, session, found.login)
         if isinstance(found, Refreshed):
             self._entrance.answer(resp, found, now=now)
             return
@@ -113,12 +120,15 @@ class Logout:
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
         """End the session the access token is of."""
-        principal = principal_of(req)
+        user_id, login_id = principal_of(req).id, login_of(req)
         with self._sessions.begin() as session:
-            logins.end(
-                session,
-                login_of(req),
-                user_id=principal.id,
-                now=datetime.now(UTC),
-            )
+            logins.end(session, login_id, user_id=user_id, now=datetime.now(UTC))
+            subject = f"user:{user_id}"
+            note(req, session, Action.LOGIN_ENDED, subject, login=str(login_id))
         resp.status = falcon.HTTP_204
+
+
+def _note_reuse(req: falcon.Request, session: Session, login: Login) -> None:
+    """Record that two had one token; which of them showed it nobody knows."""
+    user_id, ended = login.user_id, str(login.id)
+    note_of_person(req, session, Action.LOGIN_REUSED, user_id, actor=None, login=ended)

@@ -7,6 +7,7 @@ from typing import Final
 import falcon
 from sqlalchemy.orm import Session, sessionmaker
 
+from api.audit import note, note_of_person
 from api.errors import Problem
 from api.intake import Intake
 from api.media import load, read_json
@@ -15,6 +16,7 @@ from api.people.entrance import Entrance
 from api.people.hashing import Passwords
 from api.permissions import login_of, principal_of
 from domain import logins, password_resets, users
+from domain.audit_events import Action
 from domain.ids import derived_id, uuid7
 from domain.jobs import NewJob
 from domain.passwords import normal, require_strong
@@ -64,6 +66,7 @@ class PasswordChange:
                 raise _wrong_password()
             person.password_hash = stored
             logins.end_all(session, user.id, but=login_id, now=now)
+            note(req, session, Action.PASSWORD_CHANGED, f"user:{user.id}")
         resp.status = falcon.HTTP_204
 
 
@@ -124,6 +127,7 @@ class ResetConfirm:
             )
             user.password_hash = stored
             logins.end_all(session, user.id, now=now)
+            note_of_person(req, session, Action.PASSWORD_RESET, user.id, actor=user.id)
         resp.status = falcon.HTTP_204
 
 

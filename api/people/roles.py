@@ -49,6 +49,7 @@ class Roles:
                 by=principal_of(req).id,
                 ends_at=body.get("ends_at"),
                 now=datetime.now(UTC),
+                request_id=req.context.request_id,
             )
         resp.status = falcon.HTTP_201
         resp.location = f"/api/users/{user_id}/roles"
@@ -62,11 +63,18 @@ class RoleItem:
         self._sessions = sessions
 
     def on_delete(
-        self, _req: falcon.Request, resp: falcon.Response, user_id: UUID, role: str
+        self, req: falcon.Request, resp: falcon.Response, user_id: UUID, role: str
     ) -> None:
         """Take a role away."""
         with self._sessions.begin() as session:
-            roles.revoke(session, user_id, role, now=datetime.now(UTC))
+            roles.revoke(
+                session,
+                user_id,
+                role,
+                by=principal_of(req).id,
+                now=datetime.now(UTC),
+                request_id=req.context.request_id,
+            )
         resp.status = falcon.HTTP_204
 
 

@@ -8,8 +8,10 @@ import falcon
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import query
+from api.audit import note
 from api.permissions import login_of, principal_of
 from domain import logins
+from domain.audit_events import Action
 from domain.logins import Login
 
 
@@ -37,9 +39,11 @@ class Logins:
 
     def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
         """End every session but the caller's own."""
-        now = datetime.now(UTC)
+        owner, now = principal_of(req).id, datetime.now(UTC)
         with self._sessions.begin() as session:
-            logins.end_all(session, principal_of(req).id, but=login_of(req), now=now)
+            ended = logins.end_all(session, owner, but=login_of(req), now=now)
+            if ended:
+                note(req, session, Action.LOGIN_ENDED, f"user:{owner}", others=ended)
         resp.status = falcon.HTTP_204
 
 
@@ -56,6 +60,8 @@ class LoginItem:
         owner, now = principal_of(req).id, datetime.now(UTC)
         with self._sessions.begin() as session:
             logins.end(session, login_id, user_id=owner, now=now)
+            subject = f"user:{owner}"
+            note(req, session, Action.LOGIN_ENDED, subject, login=str(login_id))
         resp.status = falcon.HTTP_204
 
 

@@ -9,10 +9,12 @@ import falcon
 from sqlalchemy.orm import Session, sessionmaker
 
 from api import query
+from api.audit import note
 from api.media import load, read_json, require_match, show
 from api.people.bodies import UserBody
 from api.permissions import login_of, principal_of
 from domain import logins, people, roles, users
+from domain.audit_events import Action
 from domain.errors import DomainError
 from domain.users import NoSuchUser, User
 
@@ -99,6 +101,8 @@ class UserItem:
                 # Whoever holds the address gets the account, by way of a new password.
                 logins.require_recent(session, login_of(req), now=now)
             users.change(session, user, fields)
+            subject, names = f"user:{user_id}", sorted(fields)
+            note(req, session, Action.PERSON_CHANGED, subject, fields=names)
             changed = _find(session, user_id, now=now)
         show(req, resp, changed)
 
@@ -111,6 +115,7 @@ class UserItem:
         with self._sessions.begin() as session:
             logins.require_recent(session, login_of(req), now=now)
             people.remove(session, user_id, now=now)
+            note(req, session, Action.PERSON_REMOVED, f"user:{user_id}")
         resp.status = falcon.HTTP_204
 
 

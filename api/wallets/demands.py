@@ -14,6 +14,7 @@ from api.signatures import Signatures
 from api.wallets.bodies import DemandBody
 from api.wallets.keeping import require_person
 from domain import signatures, wallets
+from domain.audit_events import Action
 
 
 class Demands:
@@ -52,7 +53,9 @@ class Demands:
             else:
                 new = signatures.lift(session, user_id)
             if new:
-                action = "signatures.demanded" if wanted else "signatures.lifted"
+                action = (
+                    Action.SIGNATURES_DEMANDED if wanted else Action.SIGNATURES_LIFTED
+                )
                 note(req, session, action, f"user:{user_id}")
             shown = _describe(session, user_id)
         self._signatures.changed()

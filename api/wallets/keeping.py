@@ -17,6 +17,7 @@ from api.permissions import principal_of
 from api.signatures import Signatures
 from api.wallets.bodies import WalletBody, WalletChange
 from domain import wallets
+from domain.audit_events import Action
 
 
 def require_person(req: falcon.Request, user_id: UUID) -> None:
@@ -44,7 +45,7 @@ class Wallets:
             wallet = wallets.create(
                 session, user_id=user_id, **body, now=datetime.now(UTC)
             )
-            note(req, session, "wallet.added", f"wallet:{wallet.id}")
+            note(req, session, Action.WALLET_ADDED, f"wallet:{wallet.id}")
         resp.status = falcon.HTTP_201
         resp.location = f"/api/users/{user_id}/wallets/{wallet.id}"
         media.show(req, resp, wallet.describe())
@@ -101,7 +102,8 @@ class WalletItem:
             wallet.label = body.get("label", wallet.label)
             if "is_primary" in body:
                 wallets.make_primary(session, wallet)
-            note(req, session, "wallet.changed", f"wallet:{wallet.id}", **body)
+            subject, names = f"wallet:{wallet.id}", sorted(body)
+            note(req, session, Action.WALLET_CHANGED, subject, fields=names)
         media.show(req, resp, wallet.describe())
 
     def on_delete(
@@ -118,5 +120,5 @@ class WalletItem:
             wallet = wallets.find_to_change(session, wallet_id, user_id=user_id)
             self._signatures.require_once(req, session, user_id)
             wallets.remove(session, wallet, now=datetime.now(UTC))
-            note(req, session, "wallet.removed", f"wallet:{wallet.id}")
+            note(req, session, Action.WALLET_REMOVED, f"wallet:{wallet.id}")
         resp.status = falcon.HTTP_204

@@ -13,6 +13,7 @@ from api.signatures import Signatures
 from api.wallets.bodies import ProofBody
 from api.wallets.keeping import require_person
 from domain import wallets
+from domain.audit_events import Action
 
 
 class Challenges:
@@ -72,5 +73,5 @@ class Proofs:
                     "This is no signature of `message` by the wallet's key.",
                 )
             wallets.prove(session, wallet, now=now)
-            note(req, session, "wallet.proved", f"wallet:{wallet.id}")
+            note(req, session, Action.WALLET_PROVED, f"wallet:{wallet.id}")
         media.show(req, resp, wallet.describe())

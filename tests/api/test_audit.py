@@ -1,9 +1,14 @@
 """Reading audit events: who may, and which."""
 
+import re
+
 import pytest
 
+from domain.audit_events import Action
 from tests.api.calling import Caller
+from tests.databases import ROOT
 
+DOCUMENTATION = (ROOT / "docs" / "api.md").read_text()
 EVENTS = "/api/audit/events"
 
 
@@ -94,3 +99,21 @@ def test_events_are_paged_by_cursor(caller):
 )
 def test_a_filter_that_cannot_be_is_422(caller, params):
     assert caller.get(EVENTS, params=params).status_code == 422
+
+
+def test_every_action_is_told_in_the_documentation():
+    table = re.search(r"^\| `action` \|.*\n(?:\|.*\n)+", DOCUMENTATION, re.MULTILINE)
+    firsts = [line.split("|")[1] for line in table[0].splitlines()[2:]]
+
+    assert sorted(re.findall("`(.+?)`", "".join(firsts))) == sorted(Action)
+
+
+@pytest.mark.parametrize("action", Action)
+def test_every_action_is_of_something_done(action):
+    source = "".join(
+        path.read_text()
+        for layer in ("api", "cli", "domain", "tasks")
+        for path in (ROOT / layer).rglob("*.py")
+    )
+
+    assert f"Action.{action.name}" in source

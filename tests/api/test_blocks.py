@@ -224,6 +224,44 @@ def test_all_can_be_lifted_at_once(app, caller, block, address):
     assert ask(app, address).status_code == 200
 
 
+def recorded(caller, subject):
+    events = caller.get("/api/audit/events", params={"subject": subject}).json["events"]
+    return [(event["action"], event["actor"], event["details"]) for event in events]
+
+
+def test_blocks_are_recorded_when_they_are_made_and_lifted(caller, block, address):
+    made = block(address=address).json
+    path, subject = f"{PATH}/{made['id']}", f"block:{made['id']}"
+    for _ in range(2):
+        caller.delete(path)
+
+    assert recorded(caller, subject) == [
+        ("block.lifted", made["actor"], {}),
+        ("block.added", made["actor"], {"expires_at": made["expires_at"]}),
+    ]
+
+
+def test_lifting_all_is_recorded_when_any_stood(caller, block, address):
+    before = len(recorded(caller, "block:all"))
+    made = block(address=address).json
+    lifted = [caller.delete(PATH).json for _ in range(2)]
+    events = recorded(caller, "block:all")
+
+    assert len(events) == before + 1
+    assert events[0] == ("block.lifted", made["actor"], lifted[0])
+    assert lifted[1] == {"lifted": 0}
+
+
+def test_automatic_blocks_are_recorded_as_nobodys(admin, api_sessions, address):
+    known = blocklist.Blocklist(api_sessions)
+    known.block(f"{address}/32", seconds=60, reason="too many failures")
+    (made,) = admin.get(PATH, params={"limit": "1"}).json["blocks"]
+
+    assert recorded(admin, f"block:{made['id']}") == [
+        ("block.added", None, {"expires_at": made["expires_at"]})
+    ]
+
+
 def test_the_list_shows_what_stands_or_all_there_ever_were(caller, block, address):
     path = block(address=address).headers["Location"]
     caller.delete(path)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from api.app import create_app
 from api.people import oidc
+from domain import audit_events
 from domain.settings import InvalidSettings, Settings
 from tests.api.answering import answering
 from tests.api.calling import Caller
@@ -339,3 +340,34 @@ def test_who_comes_from_elsewhere_has_no_password(issuer):
     issuer.send(issuer.token(), username=name)
 
     assert log_in(issuer.caller, name).status_code == 401
+
+
+def recorded(sessions, user_id):
+    with sessions() as session:
+        found = audit_events.page(session, subject=f"user:{user_id}", limit=9).items
+    return [(row.AuditEvent.action, row.AuditEvent.details) for row in found]
+
+
+def test_coming_from_elsewhere_is_recorded_with_the_issuer_alone(issuer, api_sessions):
+    token = issuer.token(email=f"{make_name()}@example.org", email_verified=True)
+    made = me(issuer, issuer.send(token, username=make_name()))
+    login, registration = recorded(api_sessions, made["id"])
+
+    assert registration == ("person.registered", {"issuer": issuer.url})
+    assert login == (
+        "login.succeeded",
+        {"issuer": issuer.url, "login": made["session"]},
+    )
+
+
+def test_a_link_is_recorded_when_it_is_made_and_not_again(issuer, api_sessions):
+    one, other = (make_person(issuer.app, api_sessions) for _ in range(2))
+    token = issuer.token()
+    for person in (one, one, other):
+        bearer = {"Authorization": f"Bearer {person.access_token}"}
+        issuer.send(token, headers=bearer)
+
+    assert recorded(api_sessions, one.id) == [
+        ("identity.linked", {"issuer": issuer.url})
+    ]
+    assert recorded(api_sessions, other.id) == []

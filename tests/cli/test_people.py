@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain import roles, signing_keys, users
+from domain import audit_events, roles, signing_keys, users
 from domain.db import create_engine, session_factory
 from domain.settings import Settings
 
@@ -46,6 +46,21 @@ def test_a_role_is_taken_again(coin, database, sessions, ada):
 
     assert taken.exit_code == 0
     assert held(sessions, ada) == set()
+
+
+def test_what_is_granted_and_taken_is_recorded_as_nobodys_deed(
+    coin, database, sessions, ada
+):
+    for step in ("grant", "revoke"):
+        coin("people", step, "ada", "council", DATABASE_URL=database)
+    coin("people", "revoke", "ada", "council", DATABASE_URL=database)
+    with sessions() as session:
+        found = audit_events.page(session, subject=f"user:{ada.id}", limit=9).items
+        events = [row.AuditEvent.describe() for row in found]
+
+    assert [event["action"] for event in events] == ["role.revoked", "role.granted"]
+    assert {event["actor"] for event in events} == {None}
+    assert {event["details"]["role"] for event in events} == {"council"}
 
 
 def test_a_role_may_end_on_a_day(coin, database, sessions, ada):

@@ -48,11 +48,11 @@ def test_what_is_held_is_what_a_calendar_says(engine, steps):
                 grant(session, user, role, days=days, now=now)
                 model[role] = None if days is None else day + days
             elif role in held:
-                roles.revoke(session, user.id, role, now=now)
+                roles.revoke(session, user.id, role, by=None, now=now)
                 del model[role]
             else:
                 with pytest.raises(NoSuchRole):
-                    roles.revoke(session, user.id, role, now=now)
+                    roles.revoke(session, user.id, role, by=None, now=now)
 
 
 def test_who_is_logged_in_has_their_roles_of_the_moment(session):

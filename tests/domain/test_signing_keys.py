@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain import signing_keys
+from domain import audit_events, signing_keys
 from domain.signing_keys import (
     OUTLIVED_BY,
     PUBLISHED_AHEAD,
@@ -115,3 +115,15 @@ def test_what_is_signed_can_be_verified_for_an_hour(engine, waits):
             now += wait * SECOND
             names = {key.id for key in standing(session, now)}
             assert {name for at, name in signed if now - at < OUTLIVED_BY} <= names
+
+
+def test_a_key_is_recorded_when_it_is_made(keys):
+    standing(keys, NOW)
+    rotate(keys, NOW, at_once=True)
+    found = audit_events.page(keys, action="signing_key.created", limit=2).items
+    second, first = (row.AuditEvent for row in found)
+
+    assert first.subject != second.subject
+    assert (second.actor, second.application) == (None, None)
+    assert [event.details["at_once"] for event in (first, second)] == [False, True]
+    assert standing(keys, NOW)[-1].salt.hex() not in str(second.describe())

@@ -2,8 +2,11 @@
 
 import pytest
 
+from domain import audit_events
 from domain.settings import InvalidSettings, Settings
 from tasks import _smtp
+from tasks.mail import send_password_reset
+from tests.factories import NOW, make_claim, make_user, make_username
 from tests.mailbox import mailbox
 
 
@@ -58,3 +61,16 @@ def test_mail_has_a_sender():
 
     with pytest.raises(InvalidSettings, match="MAIL_FROM"):
         Settings.from_environ(environ)
+
+
+def test_a_mail_for_a_new_password_is_recorded_for_who_gets_one(session):
+    user = make_user(session, email=f"{make_username()}@example.org")
+    asked = [user.email, f"{make_username()}@example.org"]
+    for address in asked:
+        claim = make_claim(payload={"email": address}, request_id="request-of-theirs")
+        send_password_reset(session, claim, now=NOW)
+    found = audit_events.page(session, action="password.reset_sent", limit=2).items
+
+    (event,) = (row.AuditEvent for row in found)
+    assert (event.subject, event.actor) == (f"user:{user.id}", None)
+    assert (event.request_id, event.details) == ("request-of-theirs", {})

@@ -69,7 +69,7 @@ def find_pattern(ticks: Sequence[Tick], *, ahead: float) -> Pattern | None:
     judged = range(len(rates) - lag, len(rates))
     error = sum(abs(rates[number] - rates[number - lag]) for number in judged)
     as_now = sum(abs(rates[number] - rates[number - steps]) for number in judged)
-    if error > _ERROR_SHARE_MAX * as_now:
+    if error >= _ERROR_SHARE_MAX * as_now:
         return None
     return Pattern(ticks[-1].at, tuple(rates[-lag:]))
 

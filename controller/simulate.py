@@ -173,7 +173,9 @@ class _Run:
             self._start(wanted - size)
         for _ in range(size - wanted):
             self._release()
-        if wanted != size and self._now >= self._counted_from:
+        if self._now < self._counted_from:
+            self._outcome.sizes = [(self._counted_from, wanted)]
+        elif wanted != size:
             self._outcome.sizes.append((self._now, wanted))
         self._at(self._now + TICK_SECONDS, self._tick)
 

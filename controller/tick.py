@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 # A clock may be ahead of the one that measured by this much.
 _AHEAD_SECONDS: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Tick(NamedTuple):
     """One measurement; a tick that could not be measured does not exist."""
 
     at: float  # seconds since the epoch
@@ -28,8 +26,7 @@ class Tick:
         return self.arrived / self.seconds if self.seconds else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(NamedTuple):
     """What the host was doing at a tick, in percent."""
 
     at: float
@@ -49,7 +46,7 @@ def usable(
         one
         for one in measured
         if since < one.at <= now + _AHEAD_SECONDS
-        and all(math.isfinite(value) and value >= 0 for value in astuple(one))
+        and all(0 <= value < math.inf for value in one)
     ]
 
 

@@ -26,10 +26,11 @@ MAY_IMPORT = {
         *("argon2", "jwt", "limits", "structlog", "urllib3"),
     },
     "cli": {
-        *("domain", "tasks", "celeryconfig", "logconfig"),
+        *("controller", "domain", "tasks", "celeryconfig", "logconfig"),
         *("alembic", "click", "kombu", "orjson", "psutil", "psycopg2", "redis"),
         "sqlalchemy",
     },
+    "controller": {"domain"},
     "migrations": {"domain", "alembic", "sqlalchemy"},
     "celeryconfig": {"kombu"},
     "logconfig": {"orjson", "structlog"},

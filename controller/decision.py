@@ -68,7 +68,7 @@ class Decision:
     @property
     def sentence(self) -> str:
         """Return the decision in one line."""
-        sizes = f"{self.current} → {self.desired}" if self.direction else self.current
+        sizes = f"{self.current} → {self.desired}" if self.direction else self.desired
         clamped = "".join(f"; {clamp}" for clamp in self.clamps)
         return f"{self.group} {sizes}: {self.reason}{clamped}"
 

@@ -239,10 +239,8 @@ def _reason(
     group: Group, newest: Tick, needs: Mapping[str, float], service: float
 ) -> str:
     by = max(_RATES, key=lambda name: needs.get(name, -1.0))
-    parts = [
-        f"{newest.rate:.3g} jobs/s × {1000 * service:.3g} ms"
-        f" = {newest.rate * service:.1f} workers, {needs[by]:.0f} by {by}"
-    ]
+    load = f"{newest.rate:.3g} jobs/s × {1000 * service:.3g} ms"  # noqa: RUF001
+    parts = [f"{load} = {newest.rate * service:.1f} workers, {needs[by]:.0f} by {by}"]
     if newest.oldest > group.target_seconds:
         target = f"target {group.target_seconds:g} s"
         parts.insert(0, f"oldest job {newest.oldest:.1f} s > {target}")

@@ -23,7 +23,7 @@ _HISTORY_TICKS: Final = 720
 Controller = Callable[[Sequence[Tick], int, float], int]
 
 
-def simulate(
+def simulate(  # noqa: PLR0913  what a run depends on
     trace: Trace,
     controller: Controller,
     *,

@@ -70,13 +70,14 @@ class AirflowKeda(Hpa):
 
 
 class Notify:
-    """GOV.UK Notify: most arrivals of five minutes, and queue length, by hand-set rates.
+    """GOV.UK Notify: most arrivals of five minutes and queue length, by set rates.
 
     Up at once; down by one a minute, and not within five minutes of an up.
     """
 
     per_worker_a_minute = 300.0  # what a worker of 0.2 s jobs does
     per_worker_queued = 250.0
+    apart_seconds = 60
 
     def __init__(self) -> None:
         self._up_at = self._down_at = -math.inf
@@ -95,7 +96,10 @@ class Notify:
         if wanted > size:
             self._up_at = now
             return wanted
-        if wanted < size and now - max(self._up_at + 240, self._down_at) >= 60:
+        if (
+            wanted < size
+            and now - max(self._up_at + 240, self._down_at) >= self.apart_seconds
+        ):
             self._down_at = now
             return size - 1
         return size

@@ -14,7 +14,9 @@ GROUP = Group(
 )
 
 
-def tick(at, *, rate=20.0, service=0.2, ready=0, oldest=0.0, running=4, seconds=5.0):
+def tick(  # noqa: PLR0913
+    at, *, rate=20.0, service=0.2, ready=0, oldest=0.0, running=4, seconds=5.0
+):
     """Return a tick in which as many jobs were finished as arrived."""
     count = rate * seconds
     return Tick(

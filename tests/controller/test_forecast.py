@@ -39,7 +39,7 @@ def test_a_wave_is_found_though_it_is_noisy():
         lambda _: 20,
         lambda s: s / 40,
         lambda s: 100 if 1_800 < s < 1_860 else 8,
-        lambda _, noise=random.Random(3): noise.uniform(0, 40),
+        lambda s: random.Random(s).uniform(0, 40),
     ],
     ids=["constant", "ramp", "once", "noise"],
 )

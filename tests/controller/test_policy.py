@@ -152,14 +152,18 @@ def test_before_any_job_has_finished_a_guess_has_to_do():
 
 @given(
     current=st.integers(0, 60),
-    rate=MEASURED,
-    service=st.floats(0, 100),
-    ready=MEASURED,
-    oldest=MEASURED,
+    load=st.fixed_dictionaries(
+        {
+            "rate": MEASURED,
+            "service": st.floats(0, 100),
+            "ready": MEASURED,
+            "oldest": MEASURED,
+        }
+    ),
     ceiling=st.integers(0, 60),
 )
-def test_the_bounds_are_always_kept(current, rate, service, ready, oldest, ceiling):
-    measured = ticks(4, rate=rate, service=service, ready=ready, oldest=oldest)
+def test_the_bounds_are_always_kept(current, load, ceiling):
+    measured = ticks(4, **load)
 
     decision = decide(view(measured, current=current, ceilings={"memory": ceiling}))
 

@@ -48,7 +48,7 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a policy wants at a moment; equal numbers mean that nothing is to be done."""
+    """What a policy wants at a moment; with equal sizes, to leave all as it is."""
 
     at: float
     group: str

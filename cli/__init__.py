@@ -3,6 +3,7 @@
 import click
 
 from cli import (
+    controller,
     doctor,
     imports,
     keys,
@@ -34,6 +35,7 @@ for command in (
     imports.import_file,
     operations.operations,
     openapi.openapi,
+    controller.controller,
     worker.worker,
 ):
     main.add_command(command)

@@ -27,10 +27,11 @@ MAY_IMPORT = {
         *("apispec", "argon2", "jwt", "limits", "structlog"),
     },
     "cli": {
-        *("api", "domain", "tasks", "celeryconfig", "logconfig"),
+        *("api", "controller", "domain", "tasks", "celeryconfig", "logconfig"),
         *("alembic", "click", "kombu", "orjson", "psutil", "psycopg2", "redis"),
         "sqlalchemy",
     },
+    "controller": {"domain"},
     "migrations": {"domain", "alembic", "sqlalchemy"},
     "celeryconfig": {"kombu"},
     "logconfig": {"orjson", "structlog"},

@@ -1,0 +1,1 @@
+"""The System Controller: sense, decide, act, record, explain."""

@@ -1,0 +1,212 @@
+"""The policy: what it answers to, what it never does, and what it says."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from controller.decision import Decision
+from controller.forecast import Pattern
+from controller.policy import decide
+from tests.controller.load import GROUP, NOW, tick, ticks, view
+
+WILD = st.floats(allow_nan=True, allow_infinity=True)
+MEASURED = st.floats(0, 1e5)
+
+
+def moved(at, current, desired, need=None):
+    """Return a decision of the past."""
+    return Decision(
+        at=at,
+        group="jobs",
+        current=current,
+        desired=desired,
+        need=float(desired if need is None else need),
+        needs={"arrivals": float(desired if need is None else need)},
+        reason="",
+    )
+
+
+def test_a_steady_load_is_left_as_it_is():
+    assert decide(view(current=5)).direction == 0
+
+
+def test_work_that_piles_up_adds_workers_at_once():
+    late = [*ticks(until=NOW - 5), tick(NOW, rate=100, ready=400, oldest=4.0)]
+
+    decision = decide(view(late))
+
+    assert decision.desired == GROUP.most
+    assert "oldest job 4.0 s > target 2 s" in decision.sentence
+    assert "400 queued in 2 s" in decision.sentence
+    assert "configuration allows 40" in decision.sentence
+
+
+def test_what_ages_adds_workers_even_when_nothing_else_says_so():
+    """Two workers hang: few wait, none arrive, and those who wait do so for long."""
+    stuck = ticks(rate=0.01, ready=1, oldest=30.0)
+
+    assert decide(view(stuck, current=2)).desired > 2
+
+
+def test_what_ages_for_a_moment_only_adds_none():
+    measured = [
+        *ticks(until=NOW - 5, rate=0.01),
+        tick(NOW, rate=0.01, ready=1, oldest=30),
+    ]
+
+    assert decide(view(measured, current=2)).desired <= 2
+
+
+def test_nobody_is_added_for_age_while_the_last_ones_start():
+    stuck = ticks(rate=0.01, ready=1, oldest=30.0)
+    slow = replace(GROUP, start_seconds=30.0)
+
+    past = [moved(NOW - 20, 2, 4)]
+
+    assert decide(view(stuck, current=4, group=slow, past=past)).desired == 4
+
+
+def test_what_was_needed_lately_is_kept():
+    past = [moved(NOW - 60, 20, 20, need=20)]
+
+    decision = decide(view(current=20, past=past))
+
+    assert decision.desired == 20
+    assert "20 were needed lately" in decision.sentence
+
+
+def test_it_goes_down_in_steps():
+    past = [moved(NOW - back, 20, 20, need=5) for back in range(600, 0, -5)]
+
+    assert decide(view(current=20, past=past)).desired == 12
+
+
+def test_a_little_less_waits_for_ten_calm_minutes():
+    restless = [moved(NOW - 300, 6, 6, need=6)]
+    calm = [moved(NOW - 300, 6, 6, need=5)]
+
+    assert decide(view(current=6, past=restless)).desired == 6
+    assert decide(view(current=6, past=calm)).desired == 5
+
+
+def test_one_step_down_waits_for_the_one_before():
+    past = [moved(NOW - 5, 20, 12, need=5)]
+
+    assert decide(view(current=12, past=past)).desired == 12
+
+
+def test_who_turned_often_does_not_go_down():
+    turns = [moved(NOW - 700, 9, 5), moved(NOW - 500, 5, 9), moved(NOW - 400, 9, 5)]
+    past = [*turns, moved(NOW - 200, 5, 20, need=5)]
+
+    decision = decide(view(current=20, past=past))
+
+    assert decision.desired == 20
+    assert "turned often" in decision.sentence
+
+
+def test_what_recurs_is_provided_for_before_it_comes():
+    pattern = Pattern(NOW, (20.0, 100.0, 100.0, 20.0))
+
+    decision = decide(view(current=5, pattern=pattern))
+
+    assert decision.desired > 20
+    assert "by pattern" in decision.sentence
+
+
+@pytest.mark.parametrize("what", ["memory", "cores", "connections"])
+def test_a_ceiling_bounds_it_and_is_named(what):
+    late = [*ticks(until=NOW - 5), tick(NOW, rate=100, ready=400, oldest=4.0)]
+
+    decision = decide(view(late, ceilings={what: 7}))
+
+    assert decision.desired == 7
+    assert f"{what} allows 7" in decision.sentence
+
+
+def test_nothing_measured_is_not_idle():
+    decision = decide(view([], current=9))
+
+    assert (decision.desired, decision.reason) == (9, "held, nothing was measured")
+
+
+def test_what_was_measured_long_ago_is_not_now():
+    decision = decide(view(ticks(until=NOW - 42, rate=0), current=9))
+
+    assert decision.desired == 9
+    assert "42 s old" in decision.reason
+
+
+def test_a_clock_set_back_finds_nothing_measured_yet():
+    assert decide(view(ticks(until=NOW + 3_600, rate=0), current=9)).desired == 9
+
+
+def test_before_any_job_has_finished_a_guess_has_to_do():
+    begun = [one._replace(finished=0, busy=0) for one in ticks(rate=20)]
+
+    assert decide(view(begun, current=1)).desired == 5
+
+
+@given(
+    current=st.integers(0, 60),
+    load=st.fixed_dictionaries(
+        {
+            "rate": MEASURED,
+            "service": st.floats(0, 100),
+            "ready": MEASURED,
+            "oldest": MEASURED,
+        }
+    ),
+    ceiling=st.integers(0, 60),
+)
+def test_the_bounds_are_always_kept(current, load, ceiling):
+    measured = ticks(4, **load)
+
+    decision = decide(view(measured, current=current, ceilings={"memory": ceiling}))
+
+    assert GROUP.least <= decision.desired
+    assert decision.desired <= max(GROUP.least, min(GROUP.most, ceiling))
+
+
+@given(ready=st.integers(0, 5_000), more=st.integers(0, 5_000), data=st.data())
+def test_a_longer_queue_never_has_fewer_workers(ready, more, data):
+    current = data.draw(st.integers(1, 40))
+    short = decide(view(ticks(ready=ready), current=current))
+    long = decide(view(ticks(ready=ready + more), current=current))
+
+    assert short.desired <= long.desired
+
+
+@given(
+    values=st.lists(st.tuples(*[WILD] * 7), max_size=5),
+    at=st.floats(-1e12, 1e12),
+)
+def test_nonsense_and_jumping_clocks_are_survived(values, at):
+    names = ("arrived", "finished", "busy", "ready", "running", "oldest", "seconds")
+    wild = [
+        tick(at)._replace(**dict(zip(names, value, strict=True))) for value in values
+    ]
+
+    decision = decide(view(wild, current=3))
+
+    assert GROUP.least <= decision.desired <= GROUP.most
+    assert math.isfinite(decision.need)
+
+
+@settings(max_examples=15)
+@given(rate=st.floats(0, 150), service=st.floats(0.01, 0.2))
+def test_constant_input_is_answered_once_and_never_again(rate, service):
+    past, current = [], 3
+    for step in range(200):
+        now = NOW + 5.0 * step
+        measured = ticks(125, until=now, rate=rate, service=service)
+        decision = decide(view(measured, current=current, now=now, past=past))
+        past.append(decision)
+        current = decision.desired
+
+    moves = [decision.direction for decision in past if decision.direction]
+    assert len(set(moves)) <= 1, "it went there and back"
+    assert not any(decision.direction for decision in past[150:])

@@ -43,7 +43,7 @@ class NewWebhook(Webhook):
 class Delivery(Shape):
     """One event for one webhook, and what has become of it."""
 
-    id = identity(about="What the receiver gets as `webhook-id`.")
+    id = identity(about="Without hyphens and after `msg_`, it is the `webhook-id`.")
     webhook_id = identity()
     type = text("transfer.posted")
     at = moment()

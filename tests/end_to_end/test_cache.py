@@ -63,7 +63,8 @@ def test_each_of_many_writers_reads_what_it_was_told(stack, client):
     assert [client.balance(owner) for owner in owners[:2]] == [
         10 * WRITES * WRITERS // 2
     ] * 2
-    assert found(stack) > before
+    # On RabbitMQ alone there is no Redis, and so there are no copies.
+    assert (found(stack) > before) == bool(stack.endpoints["redis"])
 
 
 def test_a_redis_that_hangs_delays_reads_once_and_makes_none_wrong(stack, client):

@@ -3,6 +3,7 @@
 import pytest
 
 from tests import on_servers
+from tests.databases import ROOT
 from tests.on_servers import POSTGRESQL, REDIS, run
 
 
@@ -45,3 +46,9 @@ def test_a_server_that_is_too_old_is_not_used(asked, capsys):
 
     assert (failed, asked) == (0, [])
     assert "is too old" in capsys.readouterr().out
+
+
+def test_what_is_left_out_on_rabbitmq_is_there():
+    files = {path.stem for path in (ROOT / "tests/end_to_end").glob("test_*.py")}
+
+    assert {f"test_{name}" for name in on_servers.NO_BROKER} <= files

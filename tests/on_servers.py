@@ -27,7 +27,7 @@ PYTEST = (
     *(sys.executable, "-m", "pytest", "-p", "no:xdist", "-rs"),
     *("tests/end_to_end", "tests/faults"),
 )
-# A virtual host holds one stack at a time, so there each of these files has its own; and
+# A virtual host holds one stack at a time, so on RabbitMQ each file has its own; and
 # these meet no broker: they are about HTTP, and were run on Redis.
 NO_BROKER = (
     *("attacks", "examples", "figures", "http", "limits", "pages", "people"),

@@ -28,7 +28,8 @@ _BACKOFF_CAP_SECONDS: Final = 10.0
 _RAPID_SECONDS: Final = 10.0
 _CRASHES_MAX: Final = 5
 # Somebody's decision (an operator's, a test's, the kernel's out of memory): no crash.
-_KILLED: Final = (-signal.SIGKILL, -signal.SIGTERM)
+# A worker that is told to end does so with status 0.
+_TOLD_TO: Final = (0, -signal.SIGKILL, -signal.SIGTERM)
 
 
 class CrashLoop(click.ClickException):
@@ -185,7 +186,7 @@ class Supervisor:
     def _plan_restart(self, child: Child, code: int) -> None:
         if time.monotonic() - child.started > _RAPID_SECONDS:
             child.crashes = 0
-        child.crashes += code not in _KILLED
+        child.crashes += code not in _TOLD_TO
         role, ending = child.program.role, _ending(code)
         if child.crashes >= _CRASHES_MAX:
             raise CrashLoop(

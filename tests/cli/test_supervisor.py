@@ -79,6 +79,16 @@ def test_a_child_that_is_killed_often_is_back_as_soon_as_ever(supervisor, said):
     assert max(waits(supervisor, said)) <= 0.5
 
 
+def test_a_child_that_ends_as_it_was_told_is_no_crash(supervisor, said):
+    """A worker's answer to SIGTERM is to finish what it has in hand, and status 0."""
+    supervisor.start(program("worker", "pass"))
+
+    assert supervisor.wait_until(
+        lambda: said().count("worker ended with status 0") > 5, 30
+    )
+    assert max(waits(supervisor, said)) <= 0.5
+
+
 def test_a_child_that_crashes_waits_longer_each_time(supervisor, said, monkeypatch):
     monkeypatch.setattr("cli.supervisor.random.uniform", lambda _low, high: high)
     monkeypatch.setattr("cli.supervisor._BACKOFF_SECONDS", 0.1)

@@ -71,9 +71,12 @@ def holder(folder):
         text=True,
     )
     process.urls = process.stdout.readline().split()
+    servers = psutil.Process(process.pid).children()
     yield process
     process.kill()
     process.communicate(timeout=10)
+    # The servers end by themselves, and write to their folder until they have.
+    wait_until(lambda: not any(alive(server.pid) for server in servers))
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from statistics import fmean
 from typing import Final
 
 from controller.decision import Decision, View
-from controller.tick import Host, usable
+from controller.policy import STALE_SECONDS
+from controller.tick import HOUR_SECONDS, Host, usable
 
 VERSION: Final = "classic-1"
 
@@ -24,7 +25,6 @@ SAMPLES_MIN: Final = 10
 # Beyond these somebody should look.
 ALARMS: Final = {"cpu": 95.0, "memory": 90.0, "disk": 90.0}
 
-HOUR_SECONDS: Final = 3_600.0
 RECENT_SECONDS: Final = 600.0
 COOLDOWN_SECONDS: Final = 600.0
 
@@ -35,8 +35,8 @@ def decide(view: View) -> Decision:
     hour = usable(view.hosts, since=now - HOUR_SECONDS, now=now)
     recent = usable(view.hosts, since=now - RECENT_SECONDS, now=now)
     ticks = usable(view.ticks, since=now - RECENT_SECONDS, now=now)
-    if not ticks or not recent:
-        return view.hold("held, nothing was measured")
+    if not ticks or not recent or now - ticks[-1].at > STALE_SECONDS:
+        return view.hold("held, nothing was measured lately")
     step, reason = _step(ticks[-1].ready, _cpu(hour), _cpu(recent))
     desired, clamps = view.current + step, []
     if any(d.direction and d.at > now - COOLDOWN_SECONDS for d in view.past) and step:

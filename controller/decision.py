@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from controller.forecast import Pattern
 from controller.tick import Host, Tick
@@ -71,12 +70,3 @@ class Decision:
         sizes = f"{self.current} → {self.desired}" if self.direction else self.desired
         clamped = "".join(f"; {clamp}" for clamp in self.clamps)
         return f"{self.group} {sizes}: {self.reason}{clamped}"
-
-
-def turns(moves: Sequence[Decision]) -> list[float]:
-    """Return when the size began to fall after rising, or to rise after falling."""
-    return [
-        move.at
-        for before, move in pairwise(moves)
-        if before.direction != move.direction
-    ]

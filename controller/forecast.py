@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from controller.tick import Tick
+from controller.tick import HOUR_SECONDS, Tick, usable
 
 # Holt's two-parameter smoothing (1957): weight of the newest level and of its change.
 _LEVEL: Final = 0.4
@@ -61,7 +61,10 @@ def find_pattern(ticks: Sequence[Tick], *, ahead: float) -> Pattern | None:
     It is judged on the last period: `ahead` seconds before each bin, would the same
     bin one period earlier have been nearer to the truth than the rate of that moment?
     """
-    rates = _binned(ticks)
+    if not ticks:
+        return None
+    end = ticks[-1].at
+    rates = _binned(usable(ticks, since=end - HOUR_SECONDS, now=end))
     lag = _period(rates)
     if lag is None:
         return None

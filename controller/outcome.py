@@ -3,6 +3,17 @@
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
+
+
+class Moment(NamedTuple):
+    """How it stood at a tick."""
+
+    at: float
+    rate: float  # arrivals a second since the tick before
+    wanted: int
+    there: int  # of them, those that have started and live
+    wait: float  # the longest of who began since then, or waits
 
 
 @dataclass(slots=True)
@@ -14,6 +25,8 @@ class Outcome:
     worker_seconds: float = 0.0
     # The size from each moment on, its first included.
     sizes: list[tuple[float, int]] = field(default_factory=list)
+    # Of the whole trace.
+    moments: list[Moment] = field(default_factory=list)
 
     def wait(self, share: float) -> float:
         """Return how long this share of the jobs waited at most."""

@@ -1,18 +1,17 @@
 """How many workers a load needs: Little's law, and Erlang's formula for waiting."""
 
 import math
+from collections.abc import Iterator
+from itertools import count, islice
 
 
 def waiting_share(workers: int, load: float) -> float:
     """Return the share of jobs that find every worker busy (Erlang C, 1917).
 
-    `load` is arrivals a second times seconds a job, and less than `workers`. By the
-    recursion of Erlang B, which neither overflows nor cancels.
+    `load` is arrivals a second times seconds a job, and less than `workers`.
     """
-    blocked = 1.0
-    for count in range(1, workers + 1):
-        blocked = load * blocked / (count + load * blocked)
-    return blocked / (1 - load / workers * (1 - blocked))
+    *_, blocked = islice(_blocked(load), workers)
+    return _waiting(blocked, workers, load)
 
 
 def workers_for(
@@ -25,8 +24,26 @@ def workers_for(
     load = rate * service
     if load <= 0:
         return 0
-    for workers in range(math.floor(load) + 1, most):
-        late = math.exp(-(workers - load) * wait / service)
-        if waiting_share(workers, load) * late <= share:
-            return workers
+    if load >= most:
+        return most
+    for workers, blocked in enumerate(islice(_blocked(load), most - 1), start=1):
+        if workers > load:
+            late = math.exp(-(workers - load) * wait / service)
+            if _waiting(blocked, workers, load) * late <= share:
+                return workers
     return most
+
+
+def _blocked(load: float) -> Iterator[float]:
+    """Return for one worker more each time the share that one without a queue refuses.
+
+    Erlang B by its recursion, which neither overflows nor cancels.
+    """
+    blocked = 1.0
+    for workers in count(1):
+        blocked = load * blocked / (workers + load * blocked)
+        yield blocked
+
+
+def _waiting(blocked: float, workers: int, load: float) -> float:
+    return blocked / (1 - load / workers * (1 - blocked))

@@ -8,8 +8,8 @@ from controller import classic, policy
 from controller.decision import Decision, Group, View
 from controller.forecast import Pattern, find_pattern
 from controller.outcome import Outcome
-from controller.simulate import TICK_SECONDS, Controller, simulate
-from controller.tick import Host, Tick
+from controller.simulate import Controller, simulate
+from controller.tick import HOUR_TICKS, TICK_SECONDS, Host, Tick
 from controller.traces import Trace
 
 POLICIES: Final[dict[str, Callable[[View], Decision]]] = {
@@ -19,8 +19,6 @@ POLICIES: Final[dict[str, Callable[[View], Decision]]] = {
 # How often what recurs is looked for again: it takes a while, and changes slowly.
 PATTERN_SECONDS: Final = 60.0
 
-_HOUR_TICKS: Final = 720
-
 
 class Replayed:
     """A policy with the memory that its records give it in service."""
@@ -28,10 +26,10 @@ class Replayed:
     def __init__(self, name: str, group: Group) -> None:
         self._decide = POLICIES[name]
         self._group = group
-        self._hosts: deque[Host] = deque(maxlen=_HOUR_TICKS)
+        self._hosts: deque[Host] = deque(maxlen=HOUR_TICKS)
         self._pattern: Pattern | None = None
         self._sought_at = 0.0
-        self.decisions: deque[Decision] = deque(maxlen=_HOUR_TICKS)
+        self.decisions: deque[Decision] = deque(maxlen=HOUR_TICKS)
 
     def __call__(self, ticks: Sequence[Tick], size: int, now: float) -> int:
         """Return the size the policy wants."""

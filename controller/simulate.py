@@ -9,15 +9,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from controller.outcome import Outcome
-from controller.tick import Tick
+from controller.outcome import Moment, Outcome
+from controller.tick import HOUR_TICKS, TICK_SECONDS, Tick
 from controller.traces import Span, Trace
 
-TICK_SECONDS: Final = 5.0
 # Service times are gamma distributed around the trace's mean.
 _SHAPE: Final = 2.0
 _DEATH_NOTICED_SECONDS: Final = 60.0
-_HISTORY_TICKS: Final = 720
 
 # From the ticks so far, the present size and the time, to the size wanted.
 Controller = Callable[[Sequence[Tick], int, float], int]
@@ -56,9 +54,9 @@ class _Run:
         self._leaving = 0
         self._dead = 0
         self._starting: list[int] = []
-        self._ticks: deque[Tick] = deque(maxlen=_HISTORY_TICKS)
+        self._ticks: deque[Tick] = deque(maxlen=HOUR_TICKS)
         self._arrived = self._finished = 0
-        self._served = 0.0
+        self._served = self._longest = 0.0
         self._outcome = Outcome(sizes=[(0.0, size)])
 
     def play(self, trace: Trace, warm_up: float) -> Outcome:
@@ -124,6 +122,7 @@ class _Run:
             self._at(self._now + service, self._finish, service)
 
     def _count_wait(self, arrived: float, begun: float) -> None:
+        self._longest = max(self._longest, begun - arrived)
         if arrived >= self._counted_from:
             self._outcome.waits.append(begun - arrived)
 
@@ -173,11 +172,20 @@ class _Run:
             self._start(wanted - size)
         for _ in range(size - wanted):
             self._release()
+        self._note(wanted)
         if self._now < self._counted_from:
             self._outcome.sizes = [(self._counted_from, wanted)]
         elif wanted != size:
             self._outcome.sizes.append((self._now, wanted))
         self._at(self._now + TICK_SECONDS, self._tick)
+
+    def _note(self, wanted: int) -> None:
+        tick = self._ticks[-1]
+        there = self._idle + self._busy - self._leaving
+        wait = max(self._longest, tick.oldest)
+        moment = Moment(self._now, tick.rate, wanted, there, wait)
+        self._outcome.moments.append(moment)
+        self._longest = 0.0
 
     def _measure(self) -> Tick:
         tick = Tick(

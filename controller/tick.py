@@ -1,11 +1,17 @@
 """A tick: what one group of queues did since the tick before, as it was measured."""
 
-import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeVar
 
+TICK_SECONDS: Final = 5.0
+HOUR_SECONDS: Final = 3_600.0
+HOUR_TICKS: Final = 720
 # A clock may be ahead of the one that measured by this much.
 _AHEAD_SECONDS: Final = 1.0
+# What came in a moment says little: it is spread over a second at least.
+_SECONDS_MIN: Final = 1.0
+# Nothing we measure is larger; sums and products of such stay finite.
+_VALUE_MAX: Final = 1e12
 
 
 class Tick(NamedTuple):
@@ -23,7 +29,7 @@ class Tick(NamedTuple):
     @property
     def rate(self) -> float:
         """Return arrivals a second."""
-        return self.arrived / self.seconds if self.seconds else 0.0
+        return self.arrived / max(_SECONDS_MIN, self.seconds)
 
 
 class Host(NamedTuple):
@@ -46,14 +52,14 @@ def usable(
         one
         for one in measured
         if since < one.at <= now + _AHEAD_SECONDS
-        and all(0 <= value < math.inf for value in one)
+        and all(0 <= value <= _VALUE_MAX for value in one)
     ]
 
 
 def arrival_rate(ticks: Sequence[Tick]) -> float:
     """Return arrivals a second over all of the ticks."""
     seconds = sum(tick.seconds for tick in ticks)
-    return sum(tick.arrived for tick in ticks) / seconds if seconds else 0.0
+    return sum(tick.arrived for tick in ticks) / max(_SECONDS_MIN, seconds)
 
 
 def service_seconds(ticks: Sequence[Tick], *, jobs_min: float) -> float | None:

@@ -52,16 +52,36 @@ def _spans(path: Path, rows: Iterable[dict[str, str]]) -> Iterator[Span]:
         yield Span(seconds=seconds, rate=arrivals / seconds, service=service)
 
 
-def write(path: Path, ticks: Sequence[Tick], *, service_seconds: float) -> None:
-    """Write ticks as a trace; a job takes what those finished with it took.
+def trace_of(ticks: Sequence[Tick], *, service_seconds: float) -> list[Span]:
+    """Return ticks as a trace; a job takes what those finished with it took.
 
     Where nothing finished, what finished last holds, at first `service_seconds`.
     """
+    return [
+        Span(seconds=seconds, rate=arrivals / seconds, service=service)
+        for seconds, arrivals, service in _rows(ticks, service_seconds)
+    ]
+
+
+def write(path: Path, ticks: Sequence[Tick], *, service_seconds: float) -> None:
+    """Write ticks as a file that is read as the trace they are."""
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(_COLUMNS)
-        service = service_seconds
-        for tick in ticks:
-            if tick.finished and tick.busy:
-                service = tick.busy / tick.finished
-            rows.writerow([tick.seconds, tick.arrived, round(service, 6)])
+        rows.writerows(_rows(ticks, service_seconds))
+
+
+def _rows(
+    ticks: Sequence[Tick], service: float
+) -> Iterator[tuple[float, float, float]]:
+    for tick in ticks:
+        if tick.finished and tick.busy:
+            service = tick.busy / tick.finished
+        if tick.seconds > 0:
+            # Six places are enough, and a job takes some time in any case.
+            yield tick.seconds, tick.arrived, max(1e-6, round(service, 6))
+
+
+def jobs(trace: Trace) -> float:
+    """Return about how many jobs arrive."""
+    return sum(span.seconds * span.rate for span in trace)

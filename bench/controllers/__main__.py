@@ -1,68 +1,79 @@
-"""`python -m bench.controllers`: every policy on every shape, as one table."""
+"""`python -m bench.controllers`: every policy on every shape, as lines or as a page."""
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
 
-from bench.controllers import peers
-from bench.controllers.shapes import HOUR, SHAPES
-from controller.decision import Group
-from controller.outcome import Outcome
-from controller.replay import Replayed
-from controller.simulate import Controller, simulate
+from bench.controllers import page, ratings
+from bench.controllers.plays import POLICIES, Figures, play
+from bench.controllers.shapes import SHAPES
 
-POLICIES: dict[str, Callable[[Group], Controller]] = {
-    "age (ours)": lambda group: Replayed("age", group),
-    "classic": lambda group: Replayed("classic", group),
-    "HPA, processor": lambda _: peers.Hpa(),
-    "KEDA, list length": lambda _: peers.KedaLists(),
-    "Airflow with KEDA": lambda _: peers.AirflowKeda(),
-    "GOV.UK Notify": lambda _: peers.Notify(),
-}
+STARTS = (1.0, 30.0)
+SEEDS = 3
 
 
-def group(start_seconds: float) -> Group:
-    """Return the workers that all policies size."""
-    return Group(
-        name="jobs",
-        target_seconds=2.0,
-        least=peers.LEAST,
-        most=peers.MOST,
-        start_seconds=start_seconds,
-        service_seconds=0.2,
-    )
+class Asked(NamedTuple):
+    """One policy on one shape, or on the ratings of a file."""
 
+    start: float
+    shape: str
+    policy: str
+    seeds: int
+    ratings: Path | None
 
-def play(policy: str, shape: str, start_seconds: float, seed: int) -> Outcome:
-    """Play a shape's hour twice: once to learn, once to be counted."""
-    chosen = group(start_seconds)
-    return simulate(
-        [*SHAPES[shape], *SHAPES[shape]],
-        POLICIES[policy](chosen),
-        start_seconds=start_seconds,
-        size=chosen.least,
-        seed=seed,
-        warm_up=HOUR,
-    )
+    def figures(self) -> Figures:
+        """Play it with each seed."""
+        seeds = range(1, self.seeds + 1)
+        if self.ratings is not None:
+            path = self.ratings
+            runs = [ratings.play(self.policy, path, self.start, seed) for seed in seeds]
+        else:
+            runs = [play(self.policy, self.shape, self.start, seed) for seed in seeds]
+        return Figures.of(runs)
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--start", type=float, default=1.0)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--policy", action="append")
-    parser.add_argument("--shape", action="append")
-    chosen = parser.parse_args()
-    for policy in chosen.policy or POLICIES:
-        for shape in chosen.shape or SHAPES:
-            for seed in range(1, chosen.seeds + 1):
-                found = play(policy, shape, chosen.start, seed)
-                print(
-                    f"{policy:<18} {shape:<13} p95 {found.wait(0.95):7.2f} s"
-                    f"  late {100 * found.late(5):6.2f} %  cost {found.cost:5.2f}"
-                    f"  actions {found.actions:3d}  turns {found.turns_within(600):2d}",
-                    flush=True,
-                )
+    """Print the figures as they come; write the page when it was asked for."""
+    chosen = _arguments()
+    if chosen.write and (chosen.policy or chosen.shape or chosen.start):
+        raise SystemExit("--write needs every policy, shape and start")
+    asked = list(_asked(chosen))
+    found: page.Found = {}
+    with ProcessPoolExecutor(os.cpu_count()) as processes:
+        for one, figures in zip(
+            asked, processes.map(Asked.figures, asked), strict=True
+        ):
+            found[one.start, one.shape, one.policy] = figures
+            print(f"{one.start:4g} s  {one.shape:<13} {one.policy:<18}", end="")
+            print(f" {page.cell(figures)}", flush=True)
+    if chosen.write:
+        print(page.write(found, seeds=chosen.seeds), "written")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.controllers")
+    parser.add_argument("--start", type=float, action="append")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--policy", action="append", choices=list(POLICIES))
+    parser.add_argument("--shape", action="append", choices=list(SHAPES))
+    parser.add_argument(
+        "--ratings", type=Path, help="the ratings of bench/controllers/ratings.py too"
+    )
+    parser.add_argument("--write", action="store_true", help=f"write {page.PATH.name}")
+    return parser.parse_args()
+
+
+def _asked(chosen: argparse.Namespace) -> Iterator[Asked]:
+    starts, policies = chosen.start or STARTS, chosen.policy or POLICIES
+    for start, shape, policy in product(starts, chosen.shape or SHAPES, policies):
+        yield Asked(start, shape, policy, chosen.seeds, None)
+    if chosen.ratings is not None:
+        for start, policy in product(starts, policies):
+            yield Asked(start, page.RATINGS, policy, chosen.seeds, chosen.ratings)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_as_many_work_as_there_is_work_unless_there_may_not_be(
 ):
     workers = workers_for(rate, service, wait=wait, share=0.01, most=most)
 
-    assert workers == most or workers > rate * service or rate == 0
+    assert workers == most or workers > rate * service or rate * service == 0
     assert 0 <= workers <= most
 
 

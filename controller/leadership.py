@@ -1,0 +1,57 @@
+"""Leadership: of all controllers on a database one acts, the others stand by."""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from domain import scaling
+
+_STILL_THERE: Final = sa.text("SELECT 1")
+
+
+class DatabaseAway(Exception):
+    """Nobody can say who leads."""
+
+
+class Leadership:
+    """A lock that lasts as long as one connection does, and no longer.
+
+    A pooler between us and the server must keep sessions whole: one that parts them by
+    transactions would leave the lock with somebody else.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        # Each statement by itself: a lock needs no transaction to stay open.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._session: Session | None = None
+
+    def held(self) -> bool:
+        """Say whether we lead, after trying to; raise DatabaseAway if nobody can."""
+        try:
+            if self._session is None:
+                self._session = self._won()
+            else:
+                self._session.execute(_STILL_THERE)
+        except SQLAlchemyError as error:
+            self.resign()
+            raise DatabaseAway(type(error).__name__) from error
+        return self._session is not None
+
+    def resign(self) -> None:
+        """Let another lead."""
+        if self._session is not None:
+            self._session.invalidate()
+            self._session = None
+
+    def _won(self) -> Session | None:
+        session = Session(self._engine)
+        try:
+            if scaling.lead(session):
+                return session
+        except SQLAlchemyError:
+            session.invalidate()
+            raise
+        session.close()
+        return None

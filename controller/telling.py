@@ -1,0 +1,65 @@
+"""Telling: what a target was told, whether it did so, and when to say it again."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from controller.targets import Observed
+
+_AGAIN_SECONDS: Final = 5.0
+_AGAIN_MOST_SECONDS: Final = 60.0
+_GRACE_SECONDS: Final = 15.0
+
+
+class Telling:
+    """The last thing a target was told about one group."""
+
+    def __init__(self) -> None:
+        self._wanted: int | None = None
+        # On the way to what is wanted, perhaps.
+        self._size: int | None = None
+        self._times = 0
+        self._first: datetime | None = None
+        self._at: datetime | None = None
+        # Since when as many are heard of as there should be.
+        self._agreed_at: datetime | None = None
+
+    def due(self, wanted: int, observed: Observed, now: datetime) -> bool:
+        """Say whether to tell it now; in vain, the same thing ever more seldom."""
+        new = wanted != self._wanted or not self._disobeyed(observed)
+        if new or self._at is None or now < self._at:
+            return True
+        wait = min(_AGAIN_MOST_SECONDS, _AGAIN_SECONDS * 2 ** (self._times - 1))
+        return now - self._at >= timedelta(seconds=wait)
+
+    def told(self, wanted: int, size: int, now: datetime) -> None:
+        """Note that it was told a size on the way to what is wanted."""
+        if size == self._size:
+            self._times += 1
+        else:
+            self._times, self._first = 1, now
+        self._wanted, self._size, self._at = wanted, size, now
+
+    def notes(
+        self,
+        observed: Observed,
+        *,
+        alive: int | None,
+        start_seconds: float,
+        now: datetime,
+    ) -> list[str]:
+        """Return where what is told, said and heard of disagree for too long."""
+        grace = timedelta(seconds=start_seconds + _GRACE_SECONDS)
+        found = []
+        if self._disobeyed(observed) and self._first and now - self._first > grace:
+            found.append(f"it was told {self._size} and says {observed.size}")
+        if alive in {None, observed.size} or not self._began(now):
+            self._agreed_at = now
+        elif self._agreed_at and now - self._agreed_at > grace:
+            found.append(f"it says {observed.size}, and {alive} are heard of")
+        return found
+
+    def _began(self, now: datetime) -> bool:
+        return self._agreed_at is not None and self._agreed_at <= now
+
+    def _disobeyed(self, observed: Observed) -> bool:
+        return self._size is not None and self._size != observed.size

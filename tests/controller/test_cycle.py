@@ -1,0 +1,288 @@
+"""A whole turn on a real database: what is told, what is recorded, who may."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from controller import policy
+from controller.targets import Unavailable
+from tests.controller.steered import Crew, classic_rules, steered
+from tests.databases import administer
+from tests.waiting import eventually
+
+
+def test_a_rested_group_is_left_as_it_is_and_said_to_be(own_database):
+    with steered(own_database) as one:
+        decided = one.turn()
+
+        assert (decided.current, decided.desired, decided.ordered) == (1, 1, None)
+        assert decided.mode == "active"
+        assert [row.result for row in one.records()] == ["nothing to do"]
+        assert one.target.told == []
+
+
+def test_a_backlog_is_met_at_once_and_the_row_says_why(own_database):
+    with steered(own_database) as one:
+        one.arrive(40, seconds_ago=4)
+        decided = one.turn()
+
+        assert one.target.told == [decided.ordered] == [one.target.size]
+        assert one.target.size > 5
+        [row] = one.records()
+        assert (row.current, row.desired) == (1, one.target.size)
+        assert row.sentence.startswith(
+            f"outbound 1 → {one.target.size}: oldest job 9.0 s"
+        )
+        assert row.inputs["ready"] == 40
+        assert row.inputs["oldest_seconds"] == 9
+        assert max(row.needs, key=row.needs.get) == "backlog"
+        assert row.policy == policy.VERSION
+        assert row.target == "memory"
+        assert row.ms > 0
+
+
+def test_what_came_and_what_it_took_is_measured_between_two_turns(own_database):
+    with steered(own_database) as one:
+        one.turn()
+        one.now += timedelta(seconds=2)
+        one.arrive(10)
+        one.serve(seconds=0.3)
+        one.turn(seconds=3)
+        one.turn()
+
+        rates = [row.inputs["rate"] for row in one.records()]
+        assert rates == [0, 2, 0]  # ten in five seconds, a second later
+        assert one.records()[-1].inputs["service_seconds"] == 0.3 / 4
+
+
+def test_a_group_comes_down_again_when_all_is_done(own_database):
+    with steered(own_database) as one:
+        one.arrive(40, seconds_ago=4)
+        one.turn()
+        one.serve()
+        highest = one.target.size
+        while one.target.size > 1 and one.now.minute < 20:
+            one.turn()
+
+        assert one.target.size == 1
+        assert highest > 5
+        downs = [row for row in one.records() if row.ordered and row.ordered < highest]
+        assert downs[0].at - one.records()[0].at >= timedelta(seconds=15)
+
+
+def test_a_dry_run_records_what_it_would_do_and_does_nothing(own_database):
+    with steered(own_database, active=False) as one:
+        one.arrive(40, seconds_ago=4)
+        decided = one.turn()
+
+        assert one.target.told == []
+        assert decided.mode == "dry_run"
+        assert decided.ordered is None
+        assert decided.result == f"would be told {decided.desired}"
+
+
+def test_an_operator_wins_until_the_time_is_over(own_database):
+    with steered(own_database) as one:
+        one.arrive(40, seconds_ago=4)
+        one.order(3, seconds=7, reason="migration")
+        first, second, third = one.turn(), one.turn(), None
+        third = one.turn()
+
+        assert (first.mode, first.desired, first.order_id) == ("ordered", 3, 1)
+        assert first.reason.startswith("order 1: 3 until 12:00; the policy wants")
+        assert second.mode == "active"  # the order was over by then
+        assert one.target.told[0] == 3
+        assert one.target.told[1] > 3
+        assert third.mode == "active"
+
+
+def test_an_operator_may_go_beyond_what_the_policy_may(own_database):
+    with steered(own_database) as one:
+        one.order(50)
+
+        assert one.turn().ordered == 50
+        assert one.target.size == 50
+
+
+def test_a_hold_holds_until_it_is_released(own_database):
+    with steered(own_database) as one:
+        one.arrive(40, seconds_ago=4)
+        one.order(None)
+        held = [one.turn() for _ in range(3)]
+
+        assert {row.mode for row in held} == {"held"}
+        assert one.target.told == []
+        one.release()
+        assert one.turn().ordered > 1
+
+
+def test_a_group_that_another_owns_is_only_watched(own_database):
+    with steered(own_database) as one:
+        one.target.owned_by = "HorizontalPodAutoscaler web"
+        one.arrive(40, seconds_ago=4)
+        decided = one.turn()
+
+        assert decided.mode == "observing"
+        assert decided.desired > decided.current
+        assert decided.result == "not told, HorizontalPodAutoscaler web decides"
+        assert one.target.told == []
+
+
+def test_a_target_that_is_away_holds_and_says_so(own_database):
+    with steered(own_database) as one:
+        one.target.unwell = Unavailable(
+            "forbidden: allow it to patch deployments/scale"
+        )
+        one.arrive(40, seconds_ago=4)
+        decided = one.turn()
+
+        assert decided.current is decided.desired is decided.ordered is None
+        assert decided.reason.startswith("held, forbidden: allow it")
+        assert one.records()[0].inputs["ready"] == 40
+
+        one.target.unwell = None
+        assert one.turn().ordered > 1
+
+
+def test_a_target_that_cannot_be_told_is_no_move(own_database):
+    class Refusing(Crew):
+        def apply(self, group, size, observed):
+            self.told.append(size)
+            raise Unavailable("conflict: somebody else scales it")
+
+    with steered(own_database, Refusing()) as one:
+        one.arrive(40, seconds_ago=4)
+        turns = [one.turn() for _ in range(12)]
+
+        assert {row.ordered for row in turns} == {None}
+        assert turns[0].result.startswith("could not be told")
+        # Asked again, and ever more seldom.
+        assert 2 <= len(one.target.told) <= 5
+
+
+def test_a_target_that_does_not_do_as_it_is_told_is_found_out(own_database):
+    with steered(own_database) as one:
+        one.target.deaf = True
+        one.order(4)
+        turns = [one.turn() for _ in range(8)]
+
+        assert "it was told 4 and says 1" not in turns[1].result
+        assert "it was told 4 and says 1" in turns[-1].result
+        assert len(one.target.told) < 8
+
+
+def test_a_target_that_lies_is_held_against_heartbeats(own_database):
+    with steered(own_database, Crew(size=4)) as one:
+        one.order(4)
+        for _ in range(6):
+            one.beat(2)
+            last = one.turn()
+
+        assert "it says 4, and 2 are heard of" in last.result
+
+
+def test_workers_that_do_not_end_are_heard_of(own_database):
+    with steered(own_database, Crew(size=4)) as one:
+        one.beat(4)
+        one.turn()
+        one.order(2)
+        for _ in range(6):
+            one.beat(4)
+            last = one.turn()
+
+        assert one.target.size == 2
+        assert "it says 2, and 4 are heard of" in last.result
+
+
+def test_without_a_database_nothing_moves_and_it_is_recorded_later(
+    own_database, servers
+):
+    name = sa.make_url(own_database).database
+    with steered(own_database) as one:
+        one.turn()
+        administer(
+            servers["database"],
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: E501, S608
+        )
+        away = [one.turn() for _ in range(2)]
+        assert {row.reason for row in away} == {"held, the database does not answer"}
+        assert one.target.told == []
+
+        administer(servers["database"], f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        one.turn()
+        reasons = [row.reason for row in one.records()]
+
+        assert reasons[1:3] == ["held, the database does not answer"] * 2
+        assert len(reasons) == 4
+
+
+def test_a_clock_that_jumps_holds_for_a_turn(own_database):
+    with steered(own_database) as one:
+        one.turn()
+        one.arrive(40, seconds_ago=4)
+        for jump in (3600.0, -7200.0):
+            held = one.turn(jump=jump)
+            assert held.reason == f"held, the clock jumped by {jump:.0f} s"
+            assert one.target.told == []
+
+        assert one.turn().current == 1
+
+
+def test_of_two_controllers_one_acts(own_database):
+    crew = Crew()
+    with steered(own_database, crew) as one, steered(own_database, crew) as other:
+        one.arrive(40, seconds_ago=4)
+        assert one.turn().ordered > 1
+        assert other.turn() is None
+        assert (one.cycle.leads, other.cycle.leads) == (True, False)
+
+        other.now = one.now
+        one.end()
+        # The server lets go of the lock when it has seen the connection end.
+        decided = eventually(other.turn)
+        assert decided.current == crew.size
+        assert other.cycle.leads
+
+
+def test_who_takes_over_knows_what_was_done(own_database):
+    """Cooldowns outlive the controller: ten minutes pass between two steps."""
+    crew = Crew()
+    with steered(own_database, crew, **classic_rules()) as one:
+        one.arrive(200, seconds_ago=4)
+        assert one.turn().ordered == 2
+    with steered(own_database, crew, **classic_rules()) as other:
+        other.now = one.now
+        held = other.turn()
+
+        assert held.desired == 2
+        assert held.clamps == ["no second action within ten minutes"]
+
+
+def test_a_restart_changes_no_decision(own_database, new_database):
+    """One controller for twelve turns, and another that is begun anew before each."""
+
+    def play(url, *, restarting):
+        crew, now, sizes = Crew(), None, []
+        one = None
+        with steered(url, crew) as loader:
+            for number in range(12):
+                if one is None or restarting:
+                    if one is not None:
+                        one.end()
+                    one = type(loader)(url, crew)
+                one.now = loader.now if now is None else now
+                one.arrive((0, 3, 30, 0)[number % 4], seconds_ago=1)
+                if number % 3 == 2:
+                    one.serve(seconds=0.2)
+                decided = one.turn()
+                now = one.now
+                sizes.append((decided.current, decided.desired, decided.reason))
+            one.end()
+        return sizes
+
+    with new_database() as second:
+        through = play(own_database, restarting=False)
+
+        assert play(second, restarting=True) == through
+    assert len({size for _, size, _ in through}) > 2

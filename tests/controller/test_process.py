@@ -1,0 +1,113 @@
+"""The controller as it is run: a process that leads, yields, and ends when told."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from urllib.request import urlopen
+
+import pytest
+
+from cli.processes import free_port
+from domain import scaling
+from domain.db import create_engine, session_factory
+from domain.settings import Settings
+from tests.databases import ROOT
+from tests.waiting import eventually
+
+
+@contextmanager
+def controller(url, **environment):
+    kept = {
+        k: v for k, v in os.environ.items() if k not in {"REDIS_URL", "RABBITMQ_URL"}
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "controller"],
+        env={**kept, "DATABASE_URL": url, "LOG_FORMAT": "json", **environment},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def recorded(own_database):
+    engine = create_engine(Settings(database_url=own_database))
+    sessions = session_factory(engine)
+
+    def controllers():
+        with sessions() as session:
+            rows = scaling.history(session, count=100)
+            return [row.controller.rpartition(":")[2] for row in reversed(rows)]
+
+    yield controllers
+    engine.dispose()
+
+
+def test_it_leads_records_and_ends_when_told(own_database, recorded):
+    with controller(own_database) as process:
+        eventually(recorded, within=20)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert [word in out for word in ("controller_started", "leading", "stopped")] == (
+        [True] * 3
+    )
+    assert set(recorded()) == {str(process.pid)}
+
+
+def test_a_killed_one_is_followed_by_who_stood_by(own_database, recorded):
+    with controller(own_database) as first:
+        eventually(recorded, within=20)
+        with controller(own_database) as second:
+            first.kill()
+            eventually(lambda: str(second.pid) in recorded(), within=20)
+
+    assert sorted(set(recorded()), key=recorded().index) == [
+        str(first.pid),
+        str(second.pid),
+    ]
+
+
+def test_its_figures_are_told_while_it_leads(own_database, recorded):
+    port = free_port()
+    with controller(own_database, METRICS_PORT_CONTROLLER=str(port)):
+        eventually(recorded, within=20)
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            told = answer.read().decode()
+
+    assert "coin_controller_leader 1.0" in told
+    assert 'coin_controller_workers{group="ledger",state="desired"}' in told
+
+
+def test_it_waits_for_a_database_that_is_not_there():
+    with controller("postgresql://coin:hush@127.0.0.1:1/coin") as process:
+        line = next(line for line in process.stdout if "database_away" in line)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=10)
+
+    assert process.returncode == 0
+    assert "hush" not in line + out
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("CONTROLLER_BOUNDS", "leger=1-8", "there is no group 'leger', but ledger"),
+        ("CONTROLLER_TARGET", "docker", "must be one of local, celery"),
+    ],
+)
+def test_what_cannot_be_is_said_before_it_begins(own_database, variable, value, said):
+    with controller(own_database, **{variable: value}) as process:
+        out, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert said in out

@@ -97,9 +97,9 @@ class Readiness(Shape):
 
 
 METRICS: Final = (
-    "# HELP coin_queue_depth_jobs Queued jobs\n"
+    "# HELP coin_queue_depth_jobs Jobs that are not finished\n"
     "# TYPE coin_queue_depth_jobs gauge\n"
-    'coin_queue_depth_jobs{lane="0",queue="ledger"} 0.0\n'
+    'coin_queue_depth_jobs{queue="ledger",state="ready"} 0.0\n'
 )
 
 

@@ -1,0 +1,158 @@
+"""Ballots on the wire: accepted as jobs, secret ones sealed before they are stored."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import falcon
+from sqlalchemy.orm import Session, sessionmaker
+
+import tasks
+from api import media
+from api.audit import note
+from api.errors import Unprocessable
+from api.governance.voting_bodies import BallotBody, ConflictBody
+from api.openapi.describing import describes, describes_item, describes_write
+from api.permissions import principal_of
+from api.shapes.voting import CastBallot, Conflict, OwnVote
+from api.submissions import Draft, Submissions, idempotency_key
+from domain.audit_events import Action
+from domain.governance import conflicts, own_votes
+from domain.governance.casting import CAST, CAST_SECRET
+from domain.governance.lanes import lane_of
+from domain.settings import Settings
+
+_KNOWN_MAX: Final = 10_000
+
+
+class Secrecy:
+    """Which votes are secret; once a proposal is opened that is so for good."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+        self._known: dict[UUID, bool] = {}
+
+    def of(self, proposal_id: UUID) -> bool:
+        """Say whether ballots are sealed, or raise NoSuchProposal."""
+        known = self._known.get(proposal_id)
+        if known is not None:
+            return known
+        with self._sessions() as session:
+            secret, settled = own_votes.may_be_secret(session, proposal_id)
+        if settled:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            self._known[proposal_id] = secret
+        return secret
+
+
+class Ballots:
+    """POST /api/governance/proposals/{id}/ballots."""
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        submissions: Submissions,
+        settings: Settings,
+    ) -> None:
+        self._secrecy = Secrecy(sessions)
+        self._submissions = submissions
+        self._secret = settings.token_secret
+        self._lanes = settings.ledger_lanes
+        self._schema = BallotBody()
+
+    @describes_write(
+        BallotBody,
+        CastBallot,
+        refuses=[
+            *("no_such_proposal", "not_an_elector", "voting_not_open"),
+            *("voting_closed", "already_voted", "bad_ballot", "conflict_of_interest"),
+            *("insufficient_credits", "season_budget_spent"),
+        ],
+    )
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, proposal_id: UUID
+    ) -> None:
+        """Accept a ballot; it counts by when it is accepted."""
+        body = media.load(self._schema, media.read_json(req))
+        key = idempotency_key(req, body.get("nonce"))
+        if key is None:
+            raise Unprocessable(
+                [{"pointer": "/nonce", "detail": "Send a nonce or Idempotency-Key."}]
+            )
+        secret = self._secrecy.of(proposal_id)
+        if secret and "rationale" in body:
+            detail = "A secret ballot comes without reasons: they might tell whose."
+            raise Unprocessable([{"pointer": "/rationale", "detail": detail}])
+        payload = {**body, "proposal_id": str(proposal_id), "nonce": key}
+        if secret:
+            payload = self._sealed(principal_of(req).id, proposal_id, payload)
+        draft = Draft(
+            kind=CAST_SECRET if secret else CAST,
+            lane=lane_of(proposal_id, self._lanes),
+            payload=payload,
+            key=key,
+            family="governance.ballots",
+        )
+        self._submissions.accept(req, resp, draft)
+
+    def _sealed(
+        self, voter: UUID, proposal_id: UUID, payload: dict[str, Any]
+    ) -> dict[str, Any]:
+        sealed = tasks.seal(
+            payload["choice"],
+            secret=self._secret,
+            proposal_id=proposal_id,
+            voter=voter,
+            nonce=payload["nonce"],
+        )
+        named = {name: payload[name] for name in ("proposal_id", "nonce")}
+        return {**named, "sealed": sealed}
+
+
+class OwnBallots:
+    """GET /api/governance/proposals/{id}/ballots/mine."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+
+    @describes_item(OwnVote, refuses=["no_such_proposal"])
+    def on_get(
+        self, req: falcon.Request, resp: falcon.Response, proposal_id: UUID
+    ) -> None:
+        """Show whether you have voted, how where it is open, or who carries it."""
+        voter = principal_of(req).id
+        with self._sessions() as session:
+            shown = own_votes.describe(session, proposal_id, voter=voter)
+        media.show(req, resp, shown)
+
+
+class Conflicts:
+    """POST /api/governance/proposals/{id}/conflicts."""
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+        self._schema = ConflictBody()
+
+    @describes(
+        {201: Conflict},
+        body=ConflictBody,
+        refuses=["no_such_proposal", "wrong_state", "not_an_elector", "already_voted"],
+    )
+    def on_post(
+        self, req: falcon.Request, resp: falcon.Response, proposal_id: UUID
+    ) -> None:
+        """Declare an interest of your own: from then on you may but abstain."""
+        body = media.load(self._schema, media.read_json(req))
+        with self._sessions.begin() as session:
+            made = conflicts.declare(
+                session,
+                proposal_id,
+                voter=principal_of(req).id,
+                reason=body["reason"],
+                now=datetime.now(UTC),
+            )
+            subject = f"proposal:{proposal_id}"
+            note(req, session, Action.CONFLICT_DECLARED, subject)
+        resp.status = falcon.HTTP_201
+        resp.media = own_votes.describe_conflict(made)

@@ -1,0 +1,1 @@
+"""Bounties: credits held for something to be done, paid to whoever has done it."""

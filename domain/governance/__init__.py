@@ -1,0 +1,1 @@
+"""Governance: proposals, who may vote on them, ballots, and what follows."""

@@ -1,0 +1,103 @@
+"""Executing: a proposal that passed is carried out after its timelock, once."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from domain.councils import elections, recalls
+from domain.errors import DomainError
+from domain.governance import deeds, types
+from domain.governance.cases import Case, find, happen
+from domain.governance.lifecycle import Event, State
+from domain.governance.parameters import Deed
+from domain.governance.treasury import require_funds, spend
+
+EXECUTE: Final = "governance.execute"
+
+
+class Carry(Protocol):
+    """Carries out a proposal's deed and returns what is written down of it."""
+
+    def __call__(
+        self, session: Session, case: Case, /, *, now: datetime
+    ) -> dict[str, Any]:
+        """Do it, or raise a DomainError: then it is tried again until it expires."""
+
+
+def _deeds(*, lane: int, job_id: UUID) -> Mapping[Deed, Carry]:
+    """Return what carries out each deed."""
+    return {
+        Deed.SPEND: partial(spend, lane=lane, job_id=job_id),
+        Deed.PARAMETERS: change_rules,
+        Deed.SEATS: elections.seat_elected,
+        Deed.RECALL: recalls.carry_out,
+    }
+
+
+def execute(
+    session: Session,
+    proposal_id: UUID,
+    *,
+    lane: int,
+    now: datetime,
+    job_id: UUID | None = None,
+) -> dict[str, Any] | None:
+    """Carry out a proposal; None when there is nothing to be done now.
+
+    The row's lock and the event, which is stored once, in the transaction of the deed:
+    whoever comes second finds it done. What cannot be done now leaves no trace.
+    """
+    case = find(session, proposal_id, lock=True)
+    if not is_due(case, now=now):
+        return None
+    carry = _deeds(lane=lane, job_id=job_id or proposal_id)[case.parameters.deed]
+    try:
+        with session.begin_nested():
+            done = carry(session, case, now=now)
+            happen(session, proposal_id, Event.EXECUTED, details=done, now=now)
+    except DomainError as refusal:
+        return {"executed": False, "obstacle": refusal.description()}
+    return {"executed": True, **done}
+
+
+def is_due(case: Case, *, now: datetime) -> bool:
+    """Say whether a proposal is to be carried out now."""
+    times = case.timeline
+    return (
+        case.parameters.deed is not Deed.NONE
+        and times is not None
+        and case.state(now) is State.QUEUED
+        and times.executable <= now
+    )
+
+
+def obstacle(session: Session, case: Case, *, now: datetime) -> dict[str, Any] | None:
+    """Return why a proposal that is due is not carried out, as things are now."""
+    if not is_due(case, now=now):
+        return None
+    try:
+        if case.parameters.deed is Deed.SPEND:
+            wanted = deeds.read_spend(case.text.details)
+            deeds.require_member(session, wanted)
+            require_funds(session, wanted.amount)
+        elif case.parameters.deed is Deed.PARAMETERS:
+            change = deeds.read_change(case.text.details)
+            deeds.require_change(session, case.parameters, change)
+    except DomainError as refusal:
+        return refusal.description()
+    return None
+
+
+def change_rules(session: Session, case: Case, /, *, now: datetime) -> dict[str, Any]:
+    """Add the version of a type that a proposal asks for."""
+    change = deeds.read_change(case.text.details)
+    types.lock(session)
+    deeds.require_change(session, case.parameters, change)
+    made = types.change(
+        session, change.name, change.parameters, changed_by=case.row.id, now=now
+    )
+    return {"type": made.name, "version": made.version}

@@ -1,0 +1,72 @@
+"""The governance queue: ballots, tallies, and what follows a decision."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from domain.governance import (
+    advancing,
+    announcing,
+    casting,
+    counts,
+    executing,
+    tallying,
+)
+from domain.governance.cases import find
+from domain.jobs import Claim, Outcome
+from tasks._drain import settings
+from tasks._registry import batch_job, long_job
+from tasks._sealing import unseal
+
+_ADVANCE_EVERY_SECONDS: Final = 10
+_PROPOSALS_MAX: Final = 100
+# Of the treasury's shards, the one that spends are made from.
+_LANE: Final = 0
+
+
+@batch_job(casting.CAST, casting.CAST_SECRET)
+def cast(
+    session: Session, claims: Sequence[Claim], /, *, lane: int, now: datetime
+) -> list[Outcome]:
+    """Cast ballots; secret ones are unsealed here, and nowhere else."""
+    opened = [_opened(claim) for claim in claims]
+    return casting.cast(session, opened, lane=lane, now=now)
+
+
+def _opened(claim: Claim) -> Claim:
+    if claim.kind != casting.CAST_SECRET or claim.principal is None:
+        return claim
+    secret = settings().token_secret
+    payload = unseal(claim.payload, secret=secret, voter=claim.principal)
+    return claim._replace(payload=payload)
+
+
+@long_job(advancing.ADVANCE, every_seconds=_ADVANCE_EVERY_SECONDS)
+def advance(session: Session, _claim: Claim, /, *, now: datetime) -> dict[str, int]:
+    """Freeze, count, carry out and announce whatever it is time for."""
+    lanes = settings().ledger_lanes
+    return advancing.advance(session, lanes=lanes, count=_PROPOSALS_MAX, now=now)
+
+
+@long_job(tallying.TALLY)
+def tally(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
+    """Count the next ballots of a proposal whose vote has closed."""
+    return tallying.run(session, claim, now=now)
+
+
+@long_job(counts.COUNT)
+def count(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
+    """Count the ballots of a proposal by another method, for advice."""
+    return counts.run(session, claim, now=now)
+
+
+@long_job(executing.EXECUTE)
+def execute(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
+    """Carry out a proposal that has passed, when its time has come."""
+    proposal_id = UUID(claim.payload["proposal_id"])
+    done = executing.execute(session, proposal_id, lane=_LANE, job_id=claim.id, now=now)
+    announcing.announce(session, find(session, proposal_id), now=now)
+    return done or {"executed": False}

@@ -61,6 +61,8 @@ def _location(job: Job) -> str:
     result = job.result if isinstance(job.result, dict) else {}
     if "content" in result:
         return f"/content/{result['content']['id']}"
+    if "bounty" in result:
+        return f"/api/bounties/{result['bounty']['id']}"
     if "transfer" in result:
         return f"/ledger/transfers/{result['transfer']['id']}"
     return f"/jobs/{job.id}"

@@ -7,13 +7,17 @@ from typing import Any
 import falcon
 import orjson
 from falcon.media import JSONHandler
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 import tasks
 from api import (
     audit,
     blocks,
+    bounties,
     content,
+    councils,
     errors,
+    governance,
     jobs,
     keys,
     ledger,
@@ -27,6 +31,7 @@ from api.authentication import ApiKeys
 from api.blocklist import Blocklist
 from api.cache import Cache
 from api.cors import Cors
+from api.figures import on_pool_timeout, watch_pool
 from api.guesses import Guesses
 from api.intake import Doorbell, Intake
 from api.limits import Limits
@@ -56,6 +61,7 @@ def create_app(
     settings = settings or Settings.from_environ(os.environ)
     router = router or Router()
     engine = create_engine(settings)
+    watch_pool(engine, settings.database_pool_size)
     sessions = session_factory(engine)
     doorbell = Doorbell(tasks.ring)
     store = session_factory(create_store_engine(settings))
@@ -74,11 +80,9 @@ def create_app(
     tokens = AccessTokens(
         sessions, issuer=settings.token_issuer, secret=settings.token_secret
     )
-
     addresses = Addresses(settings.trusted_proxies)
     blocklist = Blocklist(sessions)
     shared = Shared(settings.redis_url)
-
     app: falcon.App[Any, Any] = falcon.App(
         middleware=[
             RequestIdentity(),
@@ -92,6 +96,7 @@ def create_app(
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = JSONHandler(dumps=orjson.dumps)
     errors.install(app)
+    app.add_error_handler(PoolTimeout, on_pool_timeout)
     app.add_route("/health", status.Health())
     app.add_route("/status/ready", status.Ready(sessions, broker))
     app.add_route("/metrics", Metrics(sessions))
@@ -107,13 +112,14 @@ def create_app(
         intake=intake,
         watch=Guesses(shared),
     )
-    app.add_route("/content", content.Contents(writes))
-    app.add_route("/content/{content_id:uuid}", content.ContentItem(sessions, cache))
-    app.add_route("/content/{content_id:uuid}/access", content.Accesses(writes))
+    content.add_routes(app, writes, sessions, cache)
     audit.add_routes(app, sessions)
     keys.add_routes(app, sessions)
     wallets.add_routes(app, sessions, signatures)
     blocks.add_routes(app, sessions, blocklist)
+    governance.add_routes(app, settings, sessions, submissions, signatures)
     webhooks.add_routes(app, settings, sessions, partial(doorbell, *tasks.WEBHOOKS))
+    councils.add_routes(app, sessions)
+    bounties.add_routes(app, writes, sessions)
     pages.add_routes(app, router)
     return app

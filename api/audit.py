@@ -11,8 +11,9 @@ from api import query
 from api.openapi.describing import describes_page
 from api.permissions import principal_of
 from api.shapes.operating import AuditEvent
-from domain import audit_events, users
+from domain import audit_events
 from domain.audit_events import Action
+from domain.principals import PEOPLES_APPLICATION
 
 
 def add_routes(app: falcon.App[Any, Any], sessions: sessionmaker[Session]) -> None:
@@ -50,7 +51,7 @@ def note_of_person(
     audit_events.record(
         session,
         action=action,
-        application=users.APPLICATION,
+        application=PEOPLES_APPLICATION,
         actor=actor,
         subject=f"user:{user_id}",
         details=details,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from api.metrics import cache_reads
+from api.figures import cache_reads
 from domain.jobs import Job
 from domain.ledger import is_system
 from tasks import Copies, balance_name
@@ -12,6 +12,7 @@ from tasks import Copies, balance_name
 # Of what is never changed.
 _ONLY_VERSION: Final = 1
 _LEDGER: Final = "ledger"
+_NOT_KEPT: Final = "not_kept"
 
 # Returns a version and what is shown of it.
 Load = Callable[[], tuple[int, bytes]]
@@ -30,6 +31,7 @@ class Cache:
         """Return an owner's balance, from a copy only where that is new enough."""
         # A system account is the sum of its shards, and no worker knows all of them.
         if is_system(owner):
+            cache_reads.labels("balance", _NOT_KEPT).inc()
             return load()[1]
         name = balance_name(application, owner)
         return self._read("balance", name, load, max(min_version, self._told[name]))
@@ -54,6 +56,7 @@ class Cache:
 
     def _read(self, what: str, name: str, load: Load, least: int) -> bytes:
         if not self._copies.wanted:
+            cache_reads.labels(what, _NOT_KEPT).inc()
             return load()[1]
         look = self._copies.look(name)
         if look is not None and look.body and look.version >= least:

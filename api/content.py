@@ -1,5 +1,6 @@
 """Content on the wire: publishing costs credits, reading is counted."""
 
+from typing import Any
 from uuid import UUID
 
 import falcon
@@ -15,6 +16,18 @@ from api.permissions import principal_of
 from api.shapes.ledger import Content, Published, Written
 from api.signatures import REFUSES_UNSIGNED
 from domain import content
+
+
+def add_routes(
+    app: falcon.App[Any, Any],
+    writes: Writes,
+    sessions: sessionmaker[Session],
+    cache: Cache,
+) -> None:
+    """Serve content to the application that has it."""
+    app.add_route("/content", Contents(writes))
+    app.add_route("/content/{content_id:uuid}", ContentItem(sessions, cache))
+    app.add_route("/content/{content_id:uuid}/access", Accesses(writes))
 
 
 class Contents:

@@ -14,7 +14,7 @@ import structlog
 from limits.storage import RedisStorage
 
 from api.errors import Problem
-from api.metrics import logins_failed
+from api.figures import logins_failed
 from api.shared import Shared
 
 _log = structlog.get_logger()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.errors import DATABASE_AWAY, unavailable
-from api.metrics import doorbells, intake_jobs, intake_refused, intake_waiting
+from api.figures import count_submissions, doorbells, intake_refused, intake_waiting
 from domain import jobs
 from domain.jobs import NewJob, Submission
 
@@ -110,12 +110,13 @@ class Intake:
         return slots
 
     def _flush(self, slots: Sequence[_Slot]) -> None:
+        began = time.perf_counter()
         try:
             submissions = self._store([slot.job for slot in slots])
         except Exception as error:  # noqa: BLE001  each waiting request answers it
             self._part(slots, error)
             return
-        intake_jobs.observe(len(slots))
+        count_submissions(submissions, time.perf_counter() - began)
         for slot, submission in zip(slots, submissions, strict=True):
             slot.submission = submission
             slot.pending.release()
@@ -151,7 +152,7 @@ class Intake:
 class Doorbell:
     """Rings in a thread of its own, so that the broker never delays an answer."""
 
-    def __init__(self, ring: Callable[[str, int], bool]) -> None:
+    def __init__(self, ring: Callable[[str, int], bool | None]) -> None:
         self._ring = ring
         self._due: set[tuple[str, int]] = set()
         self._changed = threading.Condition()
@@ -182,4 +183,5 @@ class Doorbell:
         except Exception:  # noqa: BLE001  the reconciler finds what is not rung for
             _log.exception("doorbell_broken", queue=queue, lane=lane)
             rung = False
-        doorbells.labels("rung" if rung else "failed").inc()
+        if rung is not None:
+            doorbells.labels("rung" if rung else "failed").inc()

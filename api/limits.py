@@ -17,8 +17,8 @@ import structlog
 from api.addresses import UNKNOWN, Addresses, counted
 from api.blocklist import Blocklist, Standing
 from api.errors import Problem
+from api.figures import blocked_requests, limited_requests
 from api.meters import Meter, Taken
-from api.metrics import blocked_requests, limited_requests
 from api.shared import Shared
 from domain.principals import Principal
 from domain.settings import OFF, Settings

@@ -245,10 +245,15 @@ def require_match(req: falcon.Request, media: Any) -> None:
             428, "precondition_required", "Send If-Match with the ETag you have."
         )
     strong = {tag for tag in given if not getattr(tag, "is_weak", False)}
-    if not {"*", _tag(orjson.dumps(media))} & strong:
+    if not {"*", tag_of(media)} & strong:
         raise Problem(
             412, "precondition_failed", "It has changed since; get it again first."
         )
+
+
+def tag_of(media: Any) -> str:
+    """Return the ETag an item has when it is shown."""
+    return _tag(orjson.dumps(media))
 
 
 def _tag(body: bytes) -> str:

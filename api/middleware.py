@@ -3,17 +3,16 @@
 import re
 import time
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import falcon
 import structlog
 
 import tracing
 from api import permissions
-from api.errors import BEARER, Problem
-from api.metrics import observe_request
+from api.credentials import Authenticate, Credentials, unauthenticated
+from api.figures import observe_request
 from domain.ids import uuid7
-from domain.principals import Principal
 
 _log = structlog.get_logger()
 
@@ -26,13 +25,6 @@ _OTHER_METHOD: Final = "other"
 _NO_ROUTE: Final = "(none)"
 # Of a request whose route is not known yet.
 _SPAN: Final = "request"
-
-
-class Authenticate(Protocol):
-    """Says whose credential this is, None when it is nobody's."""
-
-    def __call__(self, text: str) -> Principal | None:
-        """Look it up."""
 
 
 class RequestIdentity:
@@ -102,8 +94,7 @@ class Principals:
     """Finds out who asks, and whether they may (`api/permissions.py`)."""
 
     def __init__(self, keys: Authenticate, tokens: Authenticate | None = None) -> None:
-        self._keys = keys
-        self._tokens = tokens
+        self._credentials = Credentials(keys, tokens)
 
     def process_resource(
         self,
@@ -116,55 +107,13 @@ class Principals:
         rule = permissions.rule_of(req)
         if rule.open or not _answers(resource, req.method):
             return
-        permissions.enforce(req, rule, self._principal(req))
-
-    def _principal(self, req: falcon.Request) -> Principal:
-        key = req.get_header("X-API-Key") or req.get_header("x-token")
-        token = bearer_token(req)
-        if key and token is not None:
-            raise Problem(
-                400, "two_credentials", "Send an API key or a token, not both."
-            )
-        if key:
-            return self._of_key(key)
-        if token is None:
-            raise _unauthenticated(
+        principal = self._credentials.principal(req)
+        if principal is None:
+            raise unauthenticated(
                 "Send an API key in the header X-API-Key, or a person's access token "
                 "as Authorization: Bearer."
             )
-        principal = self._tokens(token) if self._tokens else None
-        if principal is None:
-            raise invalid_token()
-        return principal
-
-    def _of_key(self, text: str) -> Principal:
-        principal = self._keys(text)
-        if principal is None:
-            raise _unauthenticated(
-                "This API key is unknown, expired or revoked; ask its application's "
-                "operator for another."
-            )
-        return principal
-
-
-def bearer_token(req: falcon.Request) -> str | None:
-    """Return the token of `Authorization: Bearer` (RFC 6750 §2.1)."""
-    authorization = req.env.get("HTTP_AUTHORIZATION")
-    if authorization is None:
-        return None
-    scheme, _, token = authorization.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
-def invalid_token() -> Problem:
-    """Return the 401 that tells a client to refresh (RFC 6750 §3.1)."""
-    return Problem(
-        401,
-        "invalid_token",
-        "This access token is unknown or out of date, or its session has ended: "
-        "refresh it, or log in again.",
-        headers={"WWW-Authenticate": f'{BEARER}, error="invalid_token"'},
-    )
+        permissions.enforce(req, rule, principal)
 
 
 def _in_one_line(path: str) -> str:
@@ -176,15 +125,3 @@ def _answers(resource: object, method: str) -> bool:
     """Say whether it will be the resource that answers, not 405 or OPTIONS."""
     name = "get" if method == "HEAD" else method.lower()
     return hasattr(resource, f"on_{name}")
-
-
-def _unauthenticated(detail: str) -> Problem:
-    return Problem(
-        401,
-        "unauthenticated",
-        detail,
-        headers={
-            "WWW-Authenticate": 'ApiKey realm="peoples-coin", header="X-API-Key", '
-            + BEARER
-        },
-    )

@@ -41,21 +41,77 @@ _PEOPLE: Final = Rule("people:manage", _ADMINS, own=False)
 _WEBHOOKS: Final = Rule("webhooks:manage", _ADMINS, own=False)
 _BLOCKS: Final = Rule("abuse:operate", _OPERATORS, own=False)
 _PUBLISHING: Final = Rule("ledger:spend", own=False, application="content")
+_GOVERNING: Final = Rule("governance:read")
+# What people do alone; no key has these scopes, and the domain knows whose is what.
+_VOTING: Final = Rule("governance:vote")
+_PROPOSING: Final = Rule("governance:propose")
+_PROPOSED: Final = Rule("governance:propose", _OPERATORS)
 _READING: Final = Rule("ledger:read", own=False, application="content")
 
 # What a person may do by each of their roles; every person is a member.
 SCOPES_OF_ROLE: Final[Mapping[str, frozenset[str]]] = {
-    "member": frozenset({"account", "ledger:read", "ledger:spend"}),
+    "member": frozenset(
+        {
+            *("account", "ledger:read", "ledger:spend"),
+            *("governance:read", "governance:propose", "governance:vote"),
+        }
+    ),
     "moderator": frozenset({"moderation"}),
     "council": frozenset({"council"}),
-    "operator": frozenset({"ledger:credit", "jobs:operate", "abuse:operate"}),
+    "guardian": frozenset({"governance:veto"}),
+    "operator": frozenset(
+        {"ledger:credit", "jobs:operate", "abuse:operate", "governance:operate"}
+    ),
     "auditor": frozenset({"audit:read"}),
     "admin": frozenset(
         {
             *("ledger:credit", "jobs:operate", "abuse:operate", "audit:read"),
             *("keys:manage", "people:manage", "webhooks:manage"),
+            "governance:operate",
         }
     ),
+}
+
+_WATCHING: Final = Rule("governance:read")
+# Of people alone: no key has these scopes.
+_TAKING_PART: Final = Rule("governance:propose")
+_CALLING: Final = Rule("governance:operate", _OPERATORS, own=False)
+_COUNCIL: Final = "/api/governance/councils/{council_id:uuid}"
+_SEAT: Final = f"{_COUNCIL}/seats/{{seat_id:uuid}}"
+_NOMINATIONS: Final = "/api/governance/elections/{election_id:uuid}/nominations"
+# Who sits in a council may do more in it than others: domain/councils sees to that.
+_COUNCILS: Final[Mapping[tuple[str, str], Rule]] = {
+    ("GET", "/api/governance/councils"): _WATCHING,
+    ("POST", "/api/governance/councils"): _CALLING,
+    ("GET", "/api/governance/council_members"): _WATCHING,
+    ("GET", _COUNCIL): _WATCHING,
+    ("GET", f"{_COUNCIL}/seats"): _WATCHING,
+    ("GET", _SEAT): _WATCHING,
+    ("PATCH", _SEAT): _TAKING_PART,
+    ("DELETE", _SEAT): _TAKING_PART,
+    ("POST", f"{_SEAT}/absence"): _TAKING_PART,
+    ("POST", f"{_SEAT}/absence/answer"): _TAKING_PART,
+    ("POST", f"{_SEAT}/vacancy"): _TAKING_PART,
+    ("GET", f"{_COUNCIL}/elections"): _WATCHING,
+    ("POST", f"{_COUNCIL}/elections"): _CALLING,
+    ("GET", _NOMINATIONS): _WATCHING,
+    ("POST", _NOMINATIONS): _TAKING_PART,
+    ("DELETE", _NOMINATIONS): _TAKING_PART,
+    ("GET", f"{_COUNCIL}/recalls"): _WATCHING,
+    ("POST", f"{_COUNCIL}/recalls"): _TAKING_PART,
+    ("POST", f"{_COUNCIL}/recalls/{{recall_id:uuid}}/second"): _TAKING_PART,
+}
+_BOUNTY: Final = "/api/bounties/{bounty_id:uuid}"
+_CLAIM: Final = f"{_BOUNTY}/claims/{{claimant_id:uuid}}"
+_BOUNTIES: Final[Mapping[tuple[str, str], Rule]] = {
+    ("GET", "/api/bounties"): _WATCHING,
+    ("POST", "/api/bounties"): _ACCOUNT,
+    ("GET", _BOUNTY): _WATCHING,
+    ("GET", f"{_BOUNTY}/claims"): _WATCHING,
+    ("POST", f"{_BOUNTY}/claims"): _ACCOUNT,
+    ("POST", f"{_CLAIM}/acceptance"): Rule("account", _OPERATORS),
+    ("POST", f"{_CLAIM}/rejection"): Rule("account", _OPERATORS),
+    ("POST", f"{_BOUNTY}/close"): Rule("account", _OPERATORS),
 }
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
@@ -127,6 +183,13 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     # An admin may lift what a person who lost their keys demanded.
     ("GET", "/api/users/{user_id:uuid}/signatures"): Rule("account", _ADMINS),
     ("PATCH", "/api/users/{user_id:uuid}/signatures"): Rule("account", _ADMINS),
+    ("POST", "/api/governance/proposals/{proposal_id:uuid}/ballots"): _VOTING,
+    ("GET", "/api/governance/proposals/{proposal_id:uuid}/ballots/mine"): _VOTING,
+    ("POST", "/api/governance/proposals/{proposal_id:uuid}/conflicts"): _VOTING,
+    ("GET", "/api/governance/delegations"): _VOTING,
+    ("POST", "/api/governance/delegations"): _VOTING,
+    ("GET", "/api/governance/delegations/{delegation_id:uuid}"): _VOTING,
+    ("DELETE", "/api/governance/delegations/{delegation_id:uuid}"): _VOTING,
     ("GET", "/api/immune/blocklist"): _BLOCKS,
     ("POST", "/api/immune/blocklist"): _BLOCKS,
     ("DELETE", "/api/immune/blocklist"): _BLOCKS,
@@ -146,6 +209,28 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
         "POST",
         "/api/webhooks/{webhook_id:uuid}/deliveries/{delivery_id:uuid}/replay",
     ): _WEBHOOKS,
+    ("GET", "/api/governance/proposals/{proposal_id:uuid}/result"): _GOVERNING,
+    ("GET", "/api/governance/proposals/{proposal_id:uuid}/package"): _GOVERNING,
+    ("GET", "/api/governance/proposals/{proposal_id:uuid}/explain"): _GOVERNING,
+    ("GET", "/api/governance/proposals/{proposal_id:uuid}/counts"): _GOVERNING,
+    # For people: counting costs a worker's time.
+    ("POST", "/api/governance/proposals/{proposal_id:uuid}/counts"): _VOTING,
+    ("GET", "/api/governance/proposal-types"): _GOVERNING,
+    ("GET", "/api/governance/proposal-types/{type_name}"): _GOVERNING,
+    ("GET", "/api/governance/proposals"): _GOVERNING,
+    ("POST", "/api/governance/proposals"): _PROPOSING,
+    ("GET", "/api/governance/proposals/{proposal_id:uuid}"): _GOVERNING,
+    ("PATCH", "/api/governance/proposals/{proposal_id:uuid}"): _PROPOSING,
+    ("GET", "/api/governance/proposals/{proposal_id:uuid}/versions"): _GOVERNING,
+    ("POST", "/api/governance/proposals/{proposal_id:uuid}/open"): _PROPOSING,
+    ("POST", "/api/governance/proposals/{proposal_id:uuid}/adoption"): _PROPOSING,
+    ("POST", "/api/governance/proposals/{proposal_id:uuid}/cancel"): _PROPOSED,
+    ("POST", "/api/governance/proposals/{proposal_id:uuid}/outcome"): _PROPOSED,
+    ("POST", "/api/governance/proposals/{proposal_id:uuid}/veto"): Rule(
+        "governance:veto", frozenset({"guardian"}), own=False
+    ),
+    **_COUNCILS,
+    **_BOUNTIES,
 }
 
 

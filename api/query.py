@@ -97,6 +97,15 @@ def one_of(req: falcon.Request, name: str, *words: str) -> str | None:
     return text
 
 
+def identity(req: falcon.Request, name: str) -> UUID | None:
+    """Return a parameter that is an id."""
+    text = req.get_param(name)
+    try:
+        return None if text is None else UUID(text)
+    except ValueError:
+        raise refuse(name, "An id, which is a UUID.") from None
+
+
 def start(req: falcon.Request, read_key: Callable[[Any], Any]) -> Position | None:
     """Return where the page starts, from the cursor a page before gave."""
     text = req.get_param("cursor")

@@ -12,9 +12,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
-from gunicorn import glogging
-
-from logconfig import configure
+from api.server_log import Log
 
 if TYPE_CHECKING:
     from api.connection import Wsgi
@@ -59,21 +57,6 @@ def child_exit(_server: Any, worker: Any) -> None:
 def on_exit(_server: Any) -> None:
     """Leave no figures behind."""
     rmtree(_figures, ignore_errors=True)
-
-
-class Log(glogging.Logger):  # type: ignore[misc]
-    """gunicorn's own events, in the shape of all others."""
-
-    def setup(self, cfg: Any) -> None:  # noqa: ARG002  gunicorn's signature
-        """Hand gunicorn's events to the root logger."""
-        configure(
-            level=os.environ.get("LOG_LEVEL") or "INFO",
-            style=os.environ.get("LOG_FORMAT") or "auto",
-        )
-        self.error_log.propagate = True
-
-    def access(self, *_arguments: Any) -> None:
-        """Leave it to the middleware, which logs each request once."""
 
 
 logger_class = Log

@@ -21,6 +21,8 @@ SKEW_SECONDS: Final = 300
 REFUSES_UNSIGNED: Final = (
     *("signature_required", "invalid_signature", "stale_signature", "signature_used"),
 )
+# The same where everybody signs, and so needs a wallet to do it with.
+REFUSES_UNPROVED: Final = (*REFUSES_UNSIGNED, "no_proved_wallet")
 # Longer than it could be brought again: signed ahead of time, by a slow clock of ours.
 _KEPT: Final = timedelta(seconds=3 * SKEW_SECONDS)
 
@@ -54,6 +56,14 @@ class Signatures:
         """Answer 403 unless a person who demands signatures has signed this change."""
         if signatures.demand_of(session, user_id) is not None:
             _check(req, session, user_id, again=False)
+
+    def require_proved(
+        self, req: falcon.Request, session: Session, user_id: UUID
+    ) -> None:
+        """Answer 403 unless a person has signed this, 409 to who has no wallet to."""
+        if not wallets.has_proved(session, user_id):
+            raise wallets.NoProvedWallet("This is signed: prove a wallet's key first.")
+        _check(req, session, user_id, again=False)
 
     def changed(self) -> None:
         """Look at once whose signatures are demanded now."""

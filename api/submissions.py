@@ -98,8 +98,11 @@ class Submissions:
         self._tell = tell
         self._deadline = timedelta(seconds=deadline_seconds)
 
-    def accept(self, req: falcon.Request, resp: falcon.Response, draft: Draft) -> None:
-        """Answer 202 once the job is stored; what became of it when told to wait."""
+    def accept(self, req: falcon.Request, resp: falcon.Response, draft: Draft) -> bool:
+        """Answer 202 once the job is stored; what became of it when told to wait.
+
+        Returns whether it is a new one.
+        """
         principal: Principal = req.context.principal
         job, size = self._job(req, principal, draft)
         submission = self._intake.submit(job, size)
@@ -116,6 +119,7 @@ class Submissions:
         else:
             answer_accepted(resp, stored)
         preferences.acknowledge(resp)
+        return submission.earlier is None
 
     def _job(
         self, req: falcon.Request, principal: Principal, draft: Draft

@@ -4,7 +4,7 @@ import base64
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import jwt
@@ -14,33 +14,30 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.authentication import Trusted
-from api.permissions import SCOPES_OF_ROLE
-from domain import roles, signing_keys, users
+from api import token_claims
+from api.credentials import Trusted
+from api.token_claims import ALGORITHM, AUDIENCE, TYPE
+from domain import roles, signing_keys
 from domain.principals import Principal
 from domain.signing_keys import PUBLISHED_AHEAD, SigningKey
 
 ACCESS_TOKEN_LIFE: Final = timedelta(minutes=10)
-AUDIENCE: Final = "peoples-coin-api"
 # Others learn of a new key before the first token it signs.
 JWKS_SECONDS: Final = int(PUBLISHED_AHEAD.total_seconds()) // 2
 
-_ALGORITHM: Final = "EdDSA"
-_TYPE: Final = "at+jwt"
-_CLAIMS: Final = ("exp", "iat", "aud", "iss", "sub", "sid")
 _PURPOSE: Final = "access"
-_TOKEN_LENGTH_MAX: Final = 2_048
-# The clocks of two hosts are never the same.
-_SKEW: Final = timedelta(seconds=5)
 _TRUST_SECONDS: Final = 4.0
 _LOOK_SECONDS: Final = 1.0
-_MEMBER: Final = "member"
 
 
 class _Pair(NamedTuple):
     stored: SigningKey
     private: Ed25519PrivateKey
     public: Ed25519PublicKey
+
+    @property
+    def public_bytes(self) -> bytes:
+        return self.public.public_bytes_raw()
 
 
 class KeyRing:
@@ -74,9 +71,9 @@ class KeyRing:
                 "kty": "OKP",
                 "crv": "Ed25519",
                 "use": "sig",
-                "alg": _ALGORITHM,
+                "alg": ALGORITHM,
                 "kid": name,
-                "x": _base64url(pair.public.public_bytes_raw()),
+                "x": _base64url(pair.public_bytes),
             }
             for name, pair in self._known(_TRUST_SECONDS).items()
         ]
@@ -86,7 +83,12 @@ class KeyRing:
             with self._sessions.begin() as session:
                 now = datetime.now(UTC)
                 keys = signing_keys.standing(session, secret=self._secret, now=now)
-            self._pairs = self._derive(keys)
+                pairs = self._derive(keys)
+                signing_keys.publish(
+                    session,
+                    {key.stored.id: key.public_bytes for key in pairs.values()},
+                )
+            self._pairs = pairs
             self._looked = time.monotonic()
         return self._pairs
 
@@ -122,50 +124,23 @@ class AccessTokens(Trusted):
             "iat": now,
             "exp": now + ACCESS_TOKEN_LIFE,
         }
-        headers = {"kid": name, "typ": _TYPE}
-        return jwt.encode(claims, key, algorithm=_ALGORITHM, headers=headers)
+        headers = {"kid": name, "typ": TYPE}
+        return jwt.encode(claims, key, algorithm=ALGORITHM, headers=headers)
 
     def _read_and_look_up(self, text: str) -> Principal | None:
-        try:
-            claims = self._read(text)
-            user_id, login_id = UUID(claims["sub"]), UUID(claims["sid"])
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        claims = token_claims.read(
+            text, verifying=self._ring.verifying, issuer=self._issuer
+        )
+        if claims is None:
             return None
         with self._sessions() as session:
             held = roles.of_login(
-                session, login_id, user_id=user_id, now=datetime.now(UTC)
+                session,
+                claims.login_id,
+                user_id=claims.user_id,
+                now=datetime.now(UTC),
             )
-        return None if held is None else _principal(user_id, login_id, held)
-
-    def _read(self, text: str) -> dict[str, Any]:
-        if len(text) > _TOKEN_LENGTH_MAX:
-            raise jwt.InvalidTokenError
-        header = jwt.get_unverified_header(text)
-        key = self._ring.verifying(header.get("kid"))
-        if key is None or header.get("typ") != _TYPE:
-            raise jwt.InvalidTokenError
-        claims: dict[str, Any] = jwt.decode(
-            text,
-            key,
-            algorithms=[_ALGORITHM],
-            audience=AUDIENCE,
-            issuer=self._issuer,
-            leeway=_SKEW,
-            options={"require": list(_CLAIMS)},
-        )
-        return claims
-
-
-def _principal(user_id: UUID, login_id: UUID, held: frozenset[str]) -> Principal:
-    every = held | {_MEMBER}
-    return Principal(
-        id=user_id,
-        application=users.APPLICATION,
-        owner=str(user_id),
-        roles=every,
-        scopes=frozenset().union(*(SCOPES_OF_ROLE[role] for role in every)),
-        session=login_id,
-    )
+        return None if held is None else claims.principal(held)
 
 
 def _base64url(raw: bytes) -> str:

@@ -15,7 +15,7 @@ from psycopg2 import OperationalError, extensions
 
 from api.connection import Connection
 
-_DRIVER_SECONDS: Final = 40
+_DRIVER_SECONDS: Final = 40.0
 _SWEEP_SECONDS: Final = 1.0
 
 
@@ -84,7 +84,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         }
 
 
-def wait(connection: Any) -> None:
+def wait(connection: Any, *, seconds: float = _DRIVER_SECONDS) -> None:
     """Let other requests run while PostgreSQL works; psycopg2's wait callback."""
     while (state := connection.poll()) != extensions.POLL_OK:
         if state not in {extensions.POLL_READ, extensions.POLL_WRITE}:
@@ -92,6 +92,6 @@ def wait(connection: Any) -> None:
         ready = wait_read if state == extensions.POLL_READ else wait_write
         ready(
             connection.fileno(),
-            timeout=_DRIVER_SECONDS,
+            timeout=seconds,
             timeout_exc=OperationalError("the database did not answer in time"),
         )

@@ -4,6 +4,9 @@ import click
 
 from cli import (
     controller,
+    controller_orders,
+    controller_state,
+    counting,
     doctor,
     imports,
     keys,
@@ -11,6 +14,7 @@ from cli import (
     openapi,
     operations,
     people,
+    schedules,
     settings,
     tokens,
     up,
@@ -36,6 +40,18 @@ for command in (
     operations.operations,
     openapi.openapi,
     controller.controller,
+    schedules.schedules,
+    counting.tally,
     worker.worker,
 ):
     main.add_command(command)
+
+for command in (
+    controller_state.status,
+    controller_state.explain,
+    controller_state.history,
+    controller_orders.set_sizes,
+    controller_orders.hold,
+    controller_orders.release,
+):
+    controller.controller.add_command(command)

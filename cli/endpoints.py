@@ -28,6 +28,8 @@ class Endpoints:
     database: str | None = None
     redis: str | None = None
     flower: str | None = None
+    observer: str | None = None
+    workers: str | None = None  # the socket where their pool is told
     key: str | None = None
     keys: dict[str, str] = field(default_factory=dict)
     pids: dict[str, int] = field(default_factory=dict)

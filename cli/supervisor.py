@@ -51,6 +51,8 @@ class Child:
     started: float = 0.0
     restart_at: float = 0.0
     crashes: int = 0
+    # Process groups of former ones in which somebody still has something in hand.
+    spared: set[int] = field(default_factory=set)
 
     @property
     def state(self) -> str:
@@ -122,7 +124,7 @@ class Supervisor:
         """Print each program's process and state."""
         for role, child in self.children.items():
             pid = child.process.pid if child.process else "-"
-            self.output.line(f"  {role:<9}{pid!s:>8}  {child.state}")
+            self.output.line(f"  {role:<11}{pid!s:>8}  {child.state}")
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._interrupts += 1
@@ -138,6 +140,8 @@ class Supervisor:
                 self._check(child, child.process, restarting=restarting)
             elif restarting and 0 < child.restart_at <= time.monotonic():
                 self._spawn(child)
+            # Asked each time: once nobody is left, the number may become a stranger's.
+            child.spared = {group for group in child.spared if _signal_group(group, 0)}
         if self._report_wanted:
             self._report_wanted = False
             self.report()
@@ -172,7 +176,10 @@ class Supervisor:
         code = process.poll()
         if code is None:
             return
-        _signal_group(process.pid, signal.SIGKILL)
+        if child.program.spares_its_own:
+            child.spared.add(process.pid)
+        else:
+            _signal_group(process.pid, signal.SIGKILL)
         while child.pipe in self._selector.get_map() and self._relay(child):
             pass
         with suppress(KeyError):
@@ -201,6 +208,11 @@ class Supervisor:
 
     def _stop(self, child: Child) -> None:
         """Ask; insist when its grace is over, or when someone is in a hurry."""
+        self._stop_process(child)
+        for group in child.spared:
+            _signal_group(group, signal.SIGKILL)
+
+    def _stop_process(self, child: Child) -> None:
         program, child.restart_at = child.program, 0.0
         for number in (program.stop, program.kill, signal.SIGKILL):
             if child.process is None:
@@ -217,9 +229,13 @@ class Supervisor:
                 self._turn(restarting=False)
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
+def _signal_group(pid: int, number: int) -> bool:
+    """Send each process of a group a signal, or none; say whether there is any."""
+    try:
         os.killpg(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _ending(code: int) -> str:

@@ -27,6 +27,7 @@ from domain.settings import Settings
 _READY_SECONDS: Final = 90
 _FLOWER_SECONDS: Final = 15
 _ANSWER_SECONDS: Final = 3
+_SOCKET: Final = "workers.sock"
 _ANYWHERE: Final = ("", "0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 
 _WELCOME: Final = """
@@ -34,6 +35,7 @@ The People's Coin is up. Ctrl-C stops it.
 
   API        {api}
   Flower     {flower}
+  Observer   {observer}
   Database   {database}
   Redis      {redis}
 
@@ -92,6 +94,7 @@ class _Run:
         self._data = data
         self._flower = flower
         self._host = os.environ.get("HOST", LOOPBACK)
+        self._socket = os.environ.get("WORKERS_SOCKET") or data.resolve() / _SOCKET
         self._output = Output()
         self._supervisor = Supervisor(self._output, self._write_endpoints)
         self._endpoints: Endpoints | None = None
@@ -142,6 +145,8 @@ class _Run:
         )
         for program in stack.programs():
             self._supervisor.start(program)
+        if settings.observability_port:
+            self._supervisor.start(stack.observer())
         if not self._supervisor.wait_until(self._writable, _READY_SECONDS):
             raise ServerFailed("the API is not ready; `coin doctor` may know why")
         if flower is not None:
@@ -155,10 +160,14 @@ class _Run:
         environment = {
             "HOST": self._host,
             "PORT": str(self._port),
+            "WORKERS_SOCKET": str(self._socket),
             "PYTHONUNBUFFERED": "1",
-            # Flower listens on loopback only; its own buttons use this interface.
-            "FLOWER_UNAUTHENTICATED_API": "true",
         }
+        if not os.environ.get("CONTROLLER_TARGET"):
+            environment["CONTROLLER_TARGET"] = "local"
+        if not os.environ.get("FLOWER_BASIC_AUTH"):
+            # It listens on loopback only; its own buttons use this interface.
+            environment["FLOWER_UNAUTHENTICATED_API"] = "true"
         if self._output.coloured and "LOG_FORMAT" not in os.environ:
             environment["LOG_FORMAT"] = "console"  # children see a pipe, people do not
         return environment
@@ -171,6 +180,8 @@ class _Run:
             database=settings.database_url,
             redis=settings.redis_url or None,
             flower=f"http://{LOOPBACK}:{flower}" if flower else None,
+            observer=self._observer(settings.observability_port),
+            workers=str(self._socket),
             key=keys["commons"],
             keys=keys,
         )
@@ -183,6 +194,9 @@ class _Run:
         self._output.line(_WELCOME.format(**shown, **keys, pid=os.getpid()))
         self._supervisor.report()
         self._output.line(f"\nready {self._endpoints.api}")
+
+    def _observer(self, port: int) -> str | None:
+        return f"http://{self._address()}:{port}" if port else None
 
     def _writable(self) -> bool:
         """Ask the API whether a write would succeed now."""

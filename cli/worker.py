@@ -15,9 +15,6 @@ from cli.endpoints import data_option
 from domain.operations import OperationsDiffer
 
 CONCURRENCY: Final = 2
-# What waits for others has a worker of its own, so that the ledger waits for nobody.
-OUTBOUND: Final = "mail,webhooks"
-_THREADS: Final = 4
 
 
 @click.command()
@@ -40,36 +37,11 @@ def worker(*, poll: bool, concurrency: int, data: Path) -> None:
         os.execv(command[0], command)  # noqa: S606  becomes the worker
 
 
-def celery_worker(
-    *options: str, concurrency: int = CONCURRENCY, events: bool = False
-) -> list[str]:
-    """Return the command of a Celery worker; unless told, it serves every queue."""
-    return [
-        *tasks_command("worker"),
-        *options,
-        "--concurrency",
-        str(concurrency),
-        # Neither is needed, and each floods a broker of many workers with messages.
-        "--without-mingle",
-        "--without-gossip",
-        *(["--task-events"] if events else []),
-    ]
-
-
-def inbound_worker(*, concurrency: int, events: bool) -> list[str]:
-    """Return the command of the worker that serves every queue but those outbound."""
-    return celery_worker(
-        *("--exclude-queues", OUTBOUND), concurrency=concurrency, events=events
-    )
-
-
-def outbound_worker(*, events: bool) -> list[str]:
-    """Return the command of the worker that waits for mail servers and receivers."""
-    return celery_worker(
-        *("--queues", OUTBOUND, "--pool", "threads"),
-        concurrency=_THREADS,
-        events=events,
-    )
+def celery_worker(*, concurrency: int = CONCURRENCY) -> list[str]:
+    """Return the command of a Celery worker that serves every queue."""
+    # Neither is needed, and each floods a broker of many workers with messages.
+    without = ("--without-mingle", "--without-gossip")
+    return tasks_command("worker", f"--concurrency={concurrency}", *without)
 
 
 def _poll() -> None:

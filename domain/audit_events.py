@@ -53,6 +53,10 @@ class Action(StrEnum):
     BLOCK_ADDED = "block.added"
     BLOCK_LIFTED = "block.lifted"
 
+    DELEGATION_CREATED = "delegation.created"
+    DELEGATION_ENDED = "delegation.ended"
+    CONFLICT_DECLARED = "conflict.declared"
+
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_REMOVED = "webhook.removed"
@@ -60,6 +64,31 @@ class Action(StrEnum):
     WEBHOOK_PINGED = "webhook.pinged"
     WEBHOOK_REPLAYED = "webhook.replayed"
     WEBHOOK_DISABLED = "webhook.disabled"
+
+    PROPOSAL_CREATED = "proposal.created"
+    # Another version of its text, or an amendment adopted.
+    PROPOSAL_CHANGED = "proposal.changed"
+    PROPOSAL_STATE_CHANGED = "proposal.state_changed"
+    PROPOSAL_VETOED = "proposal.vetoed"
+    PROPOSAL_CONCLUDED = "proposal.concluded"
+
+    COUNCIL_CREATED = "council.created"
+    ELECTION_CALLED = "election.called"
+    NOMINATION_MADE = "nomination.made"
+    NOMINATION_WITHDRAWN = "nomination.withdrawn"
+    SEAT_TAKEN = "seat.taken"
+    SEAT_CHANGED = "seat.changed"
+    SEAT_ENDED = "seat.ended"
+    ABSENCE_REPORTED = "absence.reported"
+    ABSENCE_ANSWERED = "absence.answered"
+    RECALL_CALLED = "recall.called"
+    RECALL_SECONDED = "recall.seconded"
+
+    BOUNTY_CREATED = "bounty.created"
+    BOUNTY_CLAIMED = "bounty.claimed"
+    BOUNTY_PAID = "bounty.paid"
+    BOUNTY_CLAIM_REJECTED = "bounty.claim_rejected"
+    BOUNTY_CLOSED = "bounty.closed"
 
 
 class AuditEvent(Base):

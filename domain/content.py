@@ -24,6 +24,9 @@ from domain.ledger.writes import origin_of, outcome
 
 CREATE_CONTENT: Final = "ledger.create_content"
 ACCESS_CONTENT: Final = "ledger.access_content"
+# What they are to the ledger.
+CREATION: Final = "CONTENT_CREATION"
+ACCESS: Final = "CONTENT_ACCESS"
 
 
 class NoSuchContent(NotFound):
@@ -70,7 +73,7 @@ def create(
         operation_posting(
             origin_of(claim, lane),
             owner=claim.payload["owner_id"],
-            operation="CONTENT_CREATION",
+            operation=CREATION,
             nonce=claim.payload["nonce"],
             metadata={"title": claim.payload.get("title")},
         )
@@ -132,7 +135,7 @@ def access(
         return operation_posting(
             origin_of(claim, lane),
             owner=claim.payload["owner_id"],
-            operation="CONTENT_ACCESS",
+            operation=ACCESS,
             nonce=claim.payload["nonce"],
             metadata={"content_id": claim.payload["content_id"]},
         )

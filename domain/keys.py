@@ -1,13 +1,8 @@
 """API keys of applications: shown once, stored as a digest, bound by scopes."""
 
 import hmac
-import re
-import secrets
-import string
-import zlib
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from domain import audit_events
+from domain import audit_events, key_texts
 from domain.apps import applications
 from domain.audit_events import Action
 from domain.db import Base
@@ -32,17 +27,11 @@ SCOPES: Final = (
     "keys:manage",  # create, list and revoke the application's keys
     "audit:read",  # the application's audit events
     "abuse:operate",  # the blocklist, of all applications together
+    "governance:read",  # proposals, results, councils
     "webhooks:manage",  # where the application is told of events
+    "governance:read",  # proposals, votes and councils, which are people's
 )
 
-_ALPHABET: Final = string.digits + string.ascii_letters
-_ID_LENGTH: Final = 12
-_SECRET_LENGTH: Final = 40
-_CHECK_LENGTH: Final = 6
-_SHAPE: Final = re.compile(
-    rf"pc_([0-9A-Za-z]{{{_ID_LENGTH}}})_"
-    rf"([0-9A-Za-z]{{{_SECRET_LENGTH}}})([0-9A-Za-z]{{{_CHECK_LENGTH}}})"
-)
 _LAST_USED_GRAIN: Final = timedelta(minutes=1)
 
 
@@ -120,14 +109,14 @@ def create(  # noqa: PLR0913  what is known of a key
     before = _get(session, replaces) if replaces else None
     if before and before.application != application:
         raise NoSuchKey(f"{application} has no API key {replaces!r}.")
-    identifier, text = _new_text()
+    identifier, text = key_texts.make()
     key = ApiKey(
         id=identifier,
         name=name,
         application=application,
         principal=before.principal if before else uuid7(),
         scopes=sorted(scopes),
-        digest=sha256(text.encode()).digest(),
+        digest=key_texts.digest(text),
         created_at=now,
         expires_at=expires_at,
     )
@@ -210,17 +199,11 @@ def page(
     )
 
 
-def well_formed(text: str) -> bool:
-    """Say whether the text can be a key at all; costs no look-up."""
-    match = _SHAPE.fullmatch(text)
-    return match is not None and _check(text[:-_CHECK_LENGTH]) == match[3]
-
-
 def authenticate(session: Session, text: str, *, now: datetime) -> Principal | None:
     """Return whose key this is; None when unknown, expired or revoked."""
-    match = _SHAPE.fullmatch(text)
-    key = match and session.get(ApiKey, match[1])
-    if not key or not hmac.compare_digest(sha256(text.encode()).digest(), key.digest):
+    identifier = key_texts.identifier(text)
+    key = identifier and session.get(ApiKey, identifier)
+    if not key or not hmac.compare_digest(key_texts.digest(text), key.digest):
         return None
     if key.revoked_at is not None or (key.expires_at and key.expires_at <= now):
         return None
@@ -238,22 +221,3 @@ def _get(session: Session, key_id: str) -> ApiKey:
 
 def _no_such_key(key_id: str) -> NoSuchKey:
     return NoSuchKey(f"There is no API key {key_id!r}.")
-
-
-def _new_text() -> tuple[str, str]:
-    identifier = _random(_ID_LENGTH)
-    body = f"pc_{identifier}_{_random(_SECRET_LENGTH)}"
-    return identifier, body + _check(body)
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def _check(body: str) -> str:
-    """Return the CRC-32 of the text before it, in base 62: catches slips of the pen."""
-    number, text = zlib.crc32(body.encode()), ""
-    for _ in range(_CHECK_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        text = _ALPHABET[digit] + text
-    return text

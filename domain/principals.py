@@ -1,7 +1,11 @@
 """Who is asking: an application by its key, or a person by their token."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
+
+# Where people have their account, and what is done to it is recorded.
+PEOPLES_APPLICATION: Final = "commons"
 
 
 @dataclass(frozen=True, slots=True)

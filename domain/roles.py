@@ -1,6 +1,7 @@
 """Roles people hold, each granted by someone and perhaps until a day."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,10 +15,13 @@ from domain.errors import Invalid, NotFound
 from domain.ids import uuid7
 from domain.logins import Login
 from domain.pages import Page, Position, newest_first
+from domain.principals import PEOPLES_APPLICATION
 from domain.users import User
 
 # Beside "member", which everyone is.
-ROLES: Final = ("moderator", "council", "operator", "auditor", "admin")
+ROLES: Final = ("moderator", "council", "guardian", "operator", "auditor", "admin")
+# What may be held for so long at most, and never for good.
+LONGEST: Final[Mapping[str, timedelta]] = {"guardian": timedelta(days=366)}
 
 
 class UnknownRole(Invalid):
@@ -30,6 +34,12 @@ class EndsTooEarly(Invalid):
     """A role ends after it was granted, so choose a later time."""
 
     code = "ends_too_early"
+
+
+class RoleTooLong(Invalid):
+    """A guardian is one for a year at most, and then granted anew."""
+
+    code = "role_too_long"
 
 
 class NoSuchRole(NotFound):
@@ -80,6 +90,9 @@ def grant(  # noqa: PLR0913  what is known of a grant
         raise UnknownRole(f"Roles to grant are {', '.join(ROLES)}.")
     if ends_at is not None and ends_at <= now:
         raise EndsTooEarly
+    longest = LONGEST.get(role)
+    if longest is not None and (ends_at is None or ends_at > now + longest):
+        raise RoleTooLong
     users.get(session, user_id, lock=True)
     _revoke(session, user_id, role, now=now)
     made = RoleGrant(
@@ -94,7 +107,7 @@ def grant(  # noqa: PLR0913  what is known of a grant
     audit_events.record(
         session,
         action=Action.ROLE_GRANTED,
-        application=users.APPLICATION,
+        application=PEOPLES_APPLICATION,
         actor=by,
         subject=f"user:{user_id}",
         details={"role": role, "ends_at": ends_at and ends_at.isoformat()},
@@ -122,7 +135,7 @@ def revoke(  # noqa: PLR0913  what is known of a deed
     audit_events.record(
         session,
         action=Action.ROLE_REVOKED,
-        application=users.APPLICATION,
+        application=PEOPLES_APPLICATION,
         actor=by,
         subject=f"user:{user_id}",
         details={"role": role},

@@ -15,6 +15,12 @@ _ORIGIN: Final = re.compile(
     r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?"
 )
 
+_BOUNDS: Final = re.compile(r"([a-z_]+)=([0-9]{1,4})-([0-9]{1,4})")
+# A namespace and a name as Kubernetes has them (RFC 1123 labels).
+_DEPLOYMENT: Final = re.compile(
+    r"[a-z_]+=[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+)
+
 
 class InvalidSettings(ValueError):
     """Every fault found in the environment, one a line."""
@@ -85,6 +91,21 @@ def _origins(text: str) -> str:
             raise ValueError(
                 f"must be exact origins such as https://app.example, not {origin!r}"
             )
+    return text
+
+
+def _bounds(text: str) -> str:
+    for part in text.split(","):
+        found = _BOUNDS.fullmatch(part.strip())
+        if not found or not 1 <= int(found[2]) <= int(found[3]):
+            raise ValueError(f"must be bounds such as ledger=1-8, not {part!r}")
+    return text
+
+
+def _deployments(text: str) -> str:
+    for part in text.split(","):
+        if not _DEPLOYMENT.fullmatch(part.strip()):
+            raise ValueError(f"must be such as ledger=namespace/name, not {part!r}")
     return text
 
 
@@ -195,6 +216,40 @@ class Settings:
     )
     webhook_loopback: str = _setting(
         _one_of("on", OFF), OFF, "on: webhooks may go to this host; for development"
+    )
+    controller_target: str = _setting(
+        _one_of("local", "celery", "kubernetes", "none"),
+        "none",
+        "whom the controller tells a size; none: it recommends",
+    )
+    controller_mode: str = _setting(
+        _one_of("active", "dry_run"), "active", "dry_run: record, and tell nobody"
+    )
+    controller_policy: str = _setting(
+        _one_of("age", "classic"), "age", "what decides; see `coin controller replay`"
+    )
+    controller_bounds: str = _setting(
+        _bounds, "", "workers of a group, such as ledger=1-8,outbound=1-4"
+    )
+    controller_deployments: str = _setting(
+        _deployments,
+        "",
+        "Deployments of the groups, such as ledger=coin/worker,outbound=coin/outbound",
+    )
+    workers_socket: str = _setting(
+        str, ".data/workers.sock", "where the pool of workers of this host is told"
+    )
+    observability_port: int = _setting(
+        _whole(0, 65_535), 0, "port of the observability node; 0: `coin up` has none"
+    )
+    observability_database_url: str = _setting(
+        _POSTGRES, "", "a login of its own for the observability node", secret=True
+    )
+    metrics_port_workers: int = _setting(
+        _whole(0, 65_535), 0, "port of the workers' figures; 0: none"
+    )
+    metrics_port_controller: int = _setting(
+        _whole(0, 65_535), 0, "port of the controller's figures; 0: none"
     )
     log_level: str = _setting(
         _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "least level logged"

@@ -6,7 +6,7 @@ want. Every state is computed from the times the keys sign from.
 
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -43,6 +43,7 @@ class SigningKey(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     salt: Mapped[bytes]
     proof: Mapped[bytes]
+    public_key: Mapped[bytes | None]
     signs_from: Mapped[datetime] = mapped_column(sa.DateTime(timezone=True))
 
     def derive(self, purpose: str, *, secret: str) -> bytes:
@@ -66,6 +67,20 @@ def signing(keys: Sequence[SigningKey], *, now: datetime) -> SigningKey:
     """Return the key to sign with; a newer one may have to be known first."""
     begun = [key for key in keys if key.signs_from <= now]
     return begun[-1] if begun else keys[0]
+
+
+def publish(session: Session, public_keys: Mapping[UUID, bytes]) -> None:
+    """Store the public halves of the keys that stand, and of no others.
+
+    With them, who may read nothing secret verifies what was signed.
+    """
+    for key in session.scalars(sa.select(SigningKey)).all():
+        if key.public_key != public_keys.get(key.id):
+            session.execute(
+                sa.update(SigningKey)
+                .where(SigningKey.id == key.id)
+                .values(public_key=public_keys.get(key.id))
+            )
 
 
 def rotate(

@@ -18,8 +18,6 @@ from domain.errors import Conflict, Invalid, NotFound
 from domain.ids import uuid7
 from domain.pages import Page, Position, newest_first
 
-# Where people have their account, and what is done to it is recorded.
-APPLICATION: Final = "commons"
 USERNAME_LENGTH_MAX: Final = 32
 EMAIL_LENGTH_MAX: Final = 254
 

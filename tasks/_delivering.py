@@ -14,8 +14,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain import webhooks
-from domain.webhooks import Attempt
-from tasks import _doorbell
+from domain.webhooks import Attempt, Chosen
+from domain.workload import DELIVER
+from tasks import _done, _doorbell
+from tasks._busy import working
+from tasks._done import Stopwatch
 from tasks._drain import sessions, settings
 from tasks._posting import post
 
@@ -66,13 +69,21 @@ def _take_turn(pool: ThreadPoolExecutor) -> _Underway:
             chosen = webhooks.choose(session, count=room, now=now)
         secret, loopback = settings().token_secret, settings().webhook_loopback == "on"
         underway |= {
-            pool.submit(post, one, secret=secret, loopback=loopback) for one in chosen
+            pool.submit(_send, one, secret=secret, loopback=loopback) for one in chosen
         }
         if not underway:
             return underway
         done, underway = wait(underway, _LOOK_SECONDS, FIRST_COMPLETED)
     _doorbell.ring(*_doorbell.WEBHOOKS)
     return done | underway
+
+
+def _send(chosen: Chosen, *, secret: str, loopback: bool) -> Attempt:
+    with working():
+        watch = Stopwatch()
+        attempt = post(chosen, secret=secret, loopback=loopback)
+        _done.add(DELIVER, watch, failed=not attempt.succeeded)
+    return attempt
 
 
 def _wait_for(underway: _Underway) -> None:

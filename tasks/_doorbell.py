@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 import celeryconfig
+from tasks import _figures
 
 _log = structlog.get_logger()
 
@@ -52,10 +53,16 @@ def _flags() -> redis.Redis | None:
     )
 
 
-def ring(queue: str, lane: int) -> bool:
-    """Tell a worker that the lane has work; say whether the broker took it."""
+def ring(queue: str, lane: int) -> bool | None:
+    """Tell a worker that the lane has work; say whether the broker took it, if any."""
     if celeryconfig.broker_url is None:
-        return False
+        return None
+    rung = _ring(queue, lane)
+    _figures.rang(rung=rung)
+    return rung
+
+
+def _ring(queue: str, lane: int) -> bool:
     flags = _flags()
     try:
         if flags and not flags.set(_flag(queue, lane), 1, nx=True, px=_FLAG_MS):

@@ -18,9 +18,11 @@ from domain import jobs, ledger
 from domain.db import create_engine, session_factory
 from domain.jobs import Claim, Outcome, Superseded
 from domain.settings import Settings
-from tasks import _doorbell, _leases, _traces
+from tasks import _done, _doorbell, _figures, _leases, _traces
+from tasks._busy import working
 from tasks._copies import Copies
-from tasks._registry import kinds
+from tasks._done import Stopwatch
+from tasks._registry import has_long, kinds
 
 _log = structlog.get_logger()
 
@@ -57,6 +59,7 @@ def sessions() -> sessionmaker[Session]:
     made = session_factory(create_engine(settings()))
     # Not after it: who waits is told by the commit itself, and may read at once.
     sa.event.listen(made, "before_commit", _fence_copies)
+    sa.event.listen(made, "after_commit", _figures.committed)
     return made
 
 
@@ -67,11 +70,21 @@ def copies() -> Copies:
 
 
 def _fence_copies(session: Session) -> None:
-    copies().fence(ledger.changed(session))
+    if changed := ledger.changed(session):
+        copies().fence(changed)
 
 
 def drain(queue: str, lane: int) -> None:
     """Apply the lane's due jobs in order until none is left or the turn is over."""
+    # Also while it looks whether there are any: who waits for that takes no other.
+    with working():
+        _take_turn(queue, lane)
+
+
+def _take_turn(queue: str, lane: int) -> None:
+    if has_long(queue):
+        # This worker may have a job in hand for long: may others be rung for the rest.
+        _doorbell.answer(queue, lane)
     stop = time.monotonic() + TURN_SECONDS
     disturbances = 0
     while time.monotonic() < stop:
@@ -92,10 +105,11 @@ def drain(queue: str, lane: int) -> None:
 def _advance(queue: str, lane: int) -> bool:
     """Apply one batch or find out that it must be smaller; say whether to go on."""
     limit = _limits.get((queue, lane), BATCH_JOBS)
+    watch = Stopwatch()
     try:
         count = _step(queue, lane, limit)
     except _Poisoned as poisoned:
-        _limits[queue, lane] = _part(poisoned)
+        _limits[queue, lane] = _part(poisoned, watch)
         return True
     _limits[queue, lane] = min(BATCH_JOBS, limit * 2)
     if count is None:
@@ -110,7 +124,7 @@ def _advance(queue: str, lane: int) -> bool:
 
 def _step(queue: str, lane: int, limit: int) -> int | None:
     """Apply one batch; return its size, or None when another worker has the lane."""
-    began = datetime.now(UTC)
+    began, watch = datetime.now(UTC), Stopwatch()
     with sessions().begin() as session:
         if not jobs.hold_lane(session, queue=queue, lane=lane):
             return None
@@ -120,14 +134,20 @@ def _step(queue: str, lane: int, limit: int) -> int | None:
         if not claims:
             return 0
         if leased := _leases.take(session, claims[0], now=began):
+            # All there was room for: of what is behind it nobody knows.
+            more = len(claims) > 1 or limit == 1
             claims = claims[:1]
         else:
             claims = list(takewhile(lambda claim: not _leases.is_long(claim), claims))
             outcomes, heard = _apply(session, claims, lane=lane, began=began)
     if leased:
+        if more:
+            # One idle worker takes the next, and rings for the one after it.
+            _doorbell.ring(queue, lane)
         _leases.run(sessions(), leased, attempts_max=settings().attempts_max)
     else:
         _report(queue, lane, claims, outcomes, began)
+        _done.add_batch(claims, outcomes, watch)
         if heard:
             _doorbell.ring(*_doorbell.WEBHOOKS)
     return len(claims)
@@ -157,13 +177,14 @@ def _apply(
     return outcomes, heard
 
 
-def _part(poisoned: _Poisoned) -> int:
+def _part(poisoned: _Poisoned, watch: Stopwatch) -> int:
     """Return the size to try next; a job that fails alone has failed an attempt."""
     if len(poisoned.claims) == 1:
         claim = poisoned.claims[0]
         _leases.record_failure(
             sessions(), claim, claim.attempts + 1, attempts_max=settings().attempts_max
         )
+        _done.add(claim.kind, watch, failed=True)
     return max(1, len(poisoned.claims) // 2)
 
 
@@ -189,5 +210,6 @@ def _report(
         refused=refused,
         ms=round(elapsed.total_seconds() * 1000, 1),
     )
+    _figures.applied(queue, claims, outcomes, began)
     for claim, outcome in zip(claims, outcomes, strict=True):
         _traces.report(claim, outcome, began=began)

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from domain import jobs
 from domain.errors import DomainError
 from domain.jobs import Claim, Outcome, Superseded
-from tasks import _traces
+from tasks import _done, _figures, _traces
+from tasks._done import Stopwatch
 from tasks._registry import kinds
 
 _log = structlog.get_logger()
@@ -39,27 +40,34 @@ def run(sessions: sessionmaker[Session], claim: Claim, *, attempts_max: int) -> 
     """Run a leased job; its effects and its outcome are one transaction."""
     handler = kinds[claim.kind].long
     assert handler is not None, "only long jobs are leased"  # noqa: S101
+    watch = Stopwatch()
+    refused = failed = False
     try:
         with (
             _heartbeat(sessions, claim),
             _traces.followed(claim),
+            _figures.followed(claim),
             sessions.begin() as session,
         ):
             result = handler(session, claim, now=datetime.now(UTC))
             done = Outcome(claim.id, result=result)
             jobs.finish_leased(session, claim, done, now=datetime.now(UTC))
     except DomainError as refusal:
+        refused = True
         with sessions.begin() as session:
             done = Outcome(claim.id, refusal=refusal)
             jobs.finish_leased(session, claim, done, now=datetime.now(UTC))
     except Superseded as error:
         _log.warning("lease_lost", error=str(error), **_traces.named(claim))
+        return  # it is counted by whoever runs it now
     except Exception:  # noqa: BLE001  whatever it is, the job must answer
+        failed = True
         record_failure(sessions, claim, claim.attempts, attempts_max=attempts_max)
     else:
         # The owner of a long job asks for it; the periodic ones are many.
         level = _log.info if claim.application else _log.debug
         level("job_succeeded", **_traces.named(claim))
+    _done.add(claim.kind, watch, refused=refused, failed=failed)
 
 
 def record_failure(
@@ -74,6 +82,7 @@ def record_failure(
             attempts_max=attempts_max,
             now=datetime.now(UTC),
         )
+    _figures.failed(claim, final=final)
     _log.exception(
         "job_failed" if final else "job_will_be_retried",
         attempt=attempt,

@@ -18,6 +18,16 @@ def slot_of(kind: Kind, now: datetime) -> int:
     return int(now.timestamp()) // _period(kind)
 
 
+def next_slot_at(kind: Kind, now: datetime) -> datetime:
+    """Return when the period after the present one begins."""
+    return datetime.fromtimestamp((slot_of(kind, now) + 1) * _period(kind), UTC)
+
+
+def is_late(kind: Kind, *, last_run_at: datetime, now: datetime) -> bool:
+    """Say whether a job of every slot since then has expired without being run."""
+    return now - last_run_at > _SLOTS_UNTIL_LATE * timedelta(seconds=_period(kind))
+
+
 def _period(kind: Kind) -> int:
     assert kind.every_seconds is not None, "only periodic kinds have slots"  # noqa: S101
     return kind.every_seconds

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook
 
 from domain.errors import DomainError
 from domain.webhooks import Attempt, Chosen, Target, may_be_reached, read_target
+from tasks import _figures
 from tasks._outgoing import FAILURES, Answer, Request, connection, exchange
 
 _log = structlog.get_logger()
@@ -77,6 +78,7 @@ def post(
         request=chosen.request_id,
         trace=chosen.trace,
     )
+    _figures.sent(attempt)
     return attempt
 
 

@@ -70,6 +70,11 @@ def long_job(
     return declare
 
 
+def has_long(queue: str) -> bool:
+    """Say whether a queue has jobs that run alone."""
+    return any(kind.long and kind.queue == queue for kind in kinds.values())
+
+
 # What a queue's doorbell wakes beside its jobs.
 woken: Final[dict[str, Callable[[], None]]] = {}
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from domain import content
+from domain.bounties import holding
 from domain.jobs import Claim, Outcome
 from domain.ledger import writes
 from tasks._registry import batch_job
@@ -41,3 +42,27 @@ def access_content(
 ) -> list[Outcome]:
     """Count a reading of content."""
     return content.access(session, claims, lane=lane, now=now)
+
+
+@batch_job(holding.CREATE)
+def create_bounty(
+    session: Session, claims: Sequence[Claim], /, *, lane: int, now: datetime
+) -> list[Outcome]:
+    """Hold the credits of new bounties."""
+    return holding.create(session, claims, lane=lane, now=now)
+
+
+@batch_job(holding.PAY)
+def pay_bounty(
+    session: Session, claims: Sequence[Claim], /, *, lane: int, now: datetime
+) -> list[Outcome]:
+    """Pay those whose claims to bounties are accepted."""
+    return holding.pay(session, claims, lane=lane, now=now)
+
+
+@batch_job(holding.CLOSE)
+def close_bounty(
+    session: Session, claims: Sequence[Claim], /, *, lane: int, now: datetime
+) -> list[Outcome]:
+    """Close bounties and return what is left."""
+    return holding.close(session, claims, lane=lane, now=now)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from domain import audit_events, password_resets, users
 from domain.audit_events import Action
 from domain.jobs import Claim
+from domain.principals import PEOPLES_APPLICATION
 from domain.settings import Settings
 from tasks._drain import settings
 from tasks._registry import long_job
@@ -43,7 +44,7 @@ def send_password_reset(
     audit_events.record(
         session,
         action=Action.PASSWORD_RESET_SENT,
-        application=users.APPLICATION,
+        application=PEOPLES_APPLICATION,
         actor=None,
         subject=f"user:{user.id}",
         details={},

@@ -1,5 +1,6 @@
 """Ledger writes: checked, then accepted as jobs."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -19,18 +20,25 @@ from api.bodies import (
     entry_schema,
 )
 from api.errors import FAULTS_MAX, Unprocessable
+from api.figures import count_operations
 from api.limits import charge_entries
 from api.openapi.describing import describes_write
 from api.permissions import missing_scope, principal_of, require_own
 from api.shapes.ledger import BatchOutcome, Written
 from api.signatures import REFUSES_UNSIGNED, Signatures
 from api.submissions import Draft, Submissions, idempotency_key
-from domain import ledger
-from domain.apps import Terms
+from domain import content, ledger
+from domain.apps import REVERSAL, TRANSFER, Terms
 from domain.ledger import lane_of, terms_of, writes
 
 FAMILY: Final = "ledger"
 _CREDIT: Final = "ledger:credit"
+# What is not named in the body. An entry of a batch without a name is a transfer.
+_OPERATIONS: Final = {
+    writes.REVERSE_TRANSFER: REVERSAL,
+    content.CREATE_CONTENT: content.CREATION,
+    content.ACCESS_CONTENT: content.ACCESS,
+}
 
 
 class Writes:
@@ -71,7 +79,7 @@ class Writes:
             key=key,
             family=FAMILY,
         )
-        self._submissions.accept(req, resp, draft)
+        self._submit(req, resp, draft, {_operation_of(kind, payload): 1})
 
     def accept_batch(
         self, req: falcon.Request, resp: falcon.Response, payload: dict[str, Any]
@@ -88,11 +96,28 @@ class Writes:
             family=f"{FAMILY}.batch",
             size=len(payload["entries"]),
         )
-        self._submissions.accept(req, resp, draft)
+        named = [_operation_of(draft.kind, entry) for entry in payload["entries"]]
+        self._submit(req, resp, draft, Counter(named))
+
+    def _submit(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        draft: Draft,
+        operations: Mapping[str, int],
+    ) -> None:
+        if self._submissions.accept(req, resp, draft):
+            count_operations(principal_of(req).application, operations)
 
     def lane(self, req: falcon.Request, owner: str) -> int:
         """Return the lane of an owner of the caller's application."""
         return lane_of(req.context.principal.application, owner, self._lanes)
+
+
+def _operation_of(kind: str, payload: Mapping[str, Any]) -> str:
+    """Return the operation of one write, named by it or meant by its kind."""
+    operation: str = payload.get("operation") or _OPERATIONS.get(kind, TRANSFER)
+    return operation
 
 
 def _debited(application: str, entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:

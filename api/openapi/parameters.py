@@ -90,6 +90,7 @@ PATH: Final = _by_name(
     Parameter("code", "The problem's `code`.", _TEXT, "insufficient_credits"),
     Parameter("key_id", "The key's `id`.", _TEXT, "4fJ2aZ9xQw1B"),
     Parameter("name", "The name.", _TEXT, "ada"),
+    Parameter("type_name", "The type's name.", _TEXT, "simple_majority"),
     Parameter("file", "The file's name.", _TEXT, "help.css"),
     Parameter(
         "digest", "The beginning of the file's SHA-256.", _TEXT, "0123456789abcdef"

@@ -7,8 +7,8 @@ import falcon
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.audit import note_of_person
+from api.credentials import bearer_token, invalid_token
 from api.media import load, read_json
-from api.middleware import bearer_token, invalid_token
 from api.openapi.describing import describes
 from api.people.bodies import ExternalBody
 from api.people.entrance import Entrance, device, note_login

@@ -43,7 +43,7 @@ class Roles:
         {201: Shown},
         body=RoleBody,
         tagged=True,
-        refuses=["no_such_user", "unknown_role", "ends_too_early"],
+        refuses=["no_such_user", "unknown_role", "ends_too_early", "role_too_long"],
     )
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, user_id: UUID

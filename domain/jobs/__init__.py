@@ -22,13 +22,15 @@ from domain.jobs.record import (
     NoSuchJob,
     NotFailed,
 )
-from domain.jobs.recovery import depths, due_lanes, expire, fail, forget_periodic
-from domain.jobs.submission import NewJob, Submission, submit
+from domain.jobs.recovery import due_lanes, expire, fail, forget_periodic
+from domain.jobs.submission import NewJob, Submission, postpone, submit
 from domain.jobs.visits import (
+    Run,
     Viewer,
     cancel,
     find,
     finished,
+    last_runs,
     last_success,
     page,
     requeue,
@@ -45,12 +47,12 @@ __all__ = [
     "NoSuchJob",
     "NotFailed",
     "Outcome",
+    "Run",
     "Submission",
     "Superseded",
     "Viewer",
     "cancel",
     "claim",
-    "depths",
     "due_lanes",
     "expire",
     "fail",
@@ -60,10 +62,12 @@ __all__ = [
     "finished",
     "forget_periodic",
     "hold_lane",
+    "last_runs",
     "last_success",
     "lease",
     "page",
     "pending",
+    "postpone",
     "renew",
     "requeue",
     "submit",

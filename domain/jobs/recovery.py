@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.jobs.claims import CHANNEL, QUEUED
+from domain.queued_lanes import LANES
 from domain.webhooks import outbox
 
 _BACKOFF_FIRST_SECONDS: Final = 1.0
@@ -69,23 +70,10 @@ def fail(
     return final
 
 
-# One index probe a lane, not a scan of the backlog.
-_LANES: Final = """
-    WITH RECURSIVE lanes AS (
-        (SELECT queue, lane FROM jobs WHERE state = 'queued'
-         ORDER BY queue, lane LIMIT 1)
-        UNION ALL
-        SELECT next.queue, next.lane FROM lanes, LATERAL (
-            SELECT queue, lane FROM jobs
-            WHERE state = 'queued'
-              AND (jobs.queue, jobs.lane) > (lanes.queue, lanes.lane)
-            ORDER BY queue, lane LIMIT 1) AS next
-    )"""
-
 # Those submitted first are late first: only the heads of the lanes are looked at.
 # Materialized, or the limit would be applied anew for each row it is joined to.
 _EXPIRE: Final = sa.text(f"""
-    {_LANES}, heads AS MATERIALIZED (
+    {LANES}, heads AS MATERIALIZED (
         SELECT head.id FROM lanes, LATERAL (
             SELECT id, deadline FROM jobs
             WHERE queue = lanes.queue AND lane = lanes.lane AND state = 'queued'
@@ -111,7 +99,7 @@ def expire(session: Session, *, count: int, now: datetime) -> int:
 
 
 _DUE: Final = sa.text(f"""
-    {_LANES}
+    {LANES}
     SELECT queue, lane FROM lanes WHERE EXISTS (
         SELECT FROM jobs WHERE jobs.queue = lanes.queue AND jobs.lane = lanes.lane
           AND state = 'queued' AND (run_at IS NULL OR run_at <= :now)
@@ -122,17 +110,6 @@ _DUE: Final = sa.text(f"""
 def due_lanes(session: Session, *, now: datetime) -> list[tuple[str, int]]:
     """Return every (queue, lane) that has a job to begin."""
     return [(queue, lane) for queue, lane in session.execute(_DUE, {"now": now})]
-
-
-_DEPTHS: Final = sa.text("""
-    SELECT queue, lane, count(*), min(submitted_at)
-    FROM jobs WHERE state = 'queued' GROUP BY queue, lane
-""")
-
-
-def depths(session: Session) -> list[tuple[str, int, int, datetime]]:
-    """Return each lane's queued jobs and when the oldest was submitted."""
-    return [tuple(row) for row in session.execute(_DEPTHS)]
 
 
 _FORGET: Final = sa.text("""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.errors import IdempotencyKeyReused
+from domain.jobs.claims import QUEUED
 from domain.jobs.record import Job
 
 
@@ -85,6 +86,16 @@ def submit(session: Session, jobs: Sequence[NewJob]) -> list[Submission]:
     return [
         Submission(job) if job.id in stored else _replay(job, known) for job in jobs
     ]
+
+
+_POSTPONE: Final = sa.text(f"""
+    UPDATE jobs SET run_at = :until WHERE id = :id AND {QUEUED}
+""")  # noqa: S608  the condition is a constant
+
+
+def postpone(session: Session, job_id: UUID, *, until: datetime) -> None:
+    """Let nobody begin a queued job before a time."""
+    session.execute(_POSTPONE, {"id": job_id, "until": until})
 
 
 def _row(job: NewJob) -> dict[str, Any]:

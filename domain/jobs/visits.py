@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -57,6 +57,27 @@ def last_success(session: Session, kind: str) -> datetime | None:
         .order_by(Job.id.desc())
         .limit(1)
     )
+
+
+class Run(NamedTuple):
+    """How and when a worker ended a job."""
+
+    state: str
+    at: datetime
+    problem: Any
+
+
+# Jobs that expired were run by nobody.
+_LAST_RUNS: Final = sa.text("""
+    SELECT DISTINCT ON (kind) kind, state, finished_at, problem FROM jobs
+    WHERE application IS NULL AND state IN ('succeeded', 'refused', 'failed')
+    ORDER BY kind, id DESC
+""")
+
+
+def last_runs(session: Session) -> dict[str, Run]:
+    """Return how each kind of periodic job that was ever run ended last."""
+    return {kind: Run(*told) for kind, *told in session.execute(_LAST_RUNS)}
 
 
 def page(  # noqa: PLR0913  the filters of a list
@@ -121,7 +142,14 @@ def requeue(
     queued = session.execute(
         sa.update(Job)
         .where(Job.id == job_id, Job.state == "failed")
-        .values(state="queued", attempts=0, finished_at=None, deadline=now + allowance)
+        .values(
+            state="queued",
+            attempts=0,
+            finished_at=None,
+            # From now on it counts how long it waits.
+            run_at=now,
+            deadline=now + allowance,
+        )
         .returning(Job.id)
     ).first()
     if queued is None:

@@ -15,6 +15,7 @@ from domain.ledger.books import (
     InsufficientCredits,
     Posted,
     post,
+    posted,
 )
 from domain.ledger.postings import (
     AlreadyClaimed,
@@ -65,6 +66,7 @@ __all__ = [
     "lane_of",
     "operation_posting",
     "post",
+    "posted",
     "reversal_posting",
     "statement",
     "terms_of",

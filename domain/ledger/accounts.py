@@ -12,6 +12,8 @@ from domain.db import Base
 
 ISSUANCE: Final = "@issuance"
 TREASURY: Final = "@treasury"
+# Before a bounty's id: the account that holds its credits.
+BOUNTY: Final = "@bounty:"
 
 
 class AccountKey(NamedTuple):

@@ -72,7 +72,18 @@ def post(
     decisions = [books.decide(batch) for batch in batches]
     _insert(session, books.new)
     accounts.store(session, standings.values())
+    made = session.info.setdefault(_POSTED, [])
+    made.extend(row for row, *_ in books.new.values())
     return decisions
+
+
+_POSTED: Final = "posted transfers"
+
+
+def posted(session: Session) -> Sequence[TransferRow]:
+    """Return the transfers this session has made."""
+    found: Sequence[TransferRow] = session.info.get(_POSTED, ())
+    return found
 
 
 class _Books:

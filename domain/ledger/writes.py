@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from domain.apps import REVERSAL
 from domain.errors import Conflict, DomainError
 from domain.jobs import Claim, Outcome
+from domain.ledger.accounts import BOUNTY
 from domain.ledger.books import Batch, BatchRefused, Decision, post
 from domain.ledger.postings import (
     Origin,
@@ -58,6 +59,10 @@ def reverse(
             return NoSuchTransfer()
         if original.operation == REVERSAL:
             return NotReversible()
+        if any(
+            one.owner.startswith(BOUNTY) for one in (original.debit, original.credit)
+        ):
+            return NotReversible("What a bounty holds goes back when it is closed.")
         return reversal_posting(
             origin_of(claim, lane),
             reversed_id=original.id,

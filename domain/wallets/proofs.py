@@ -64,6 +64,16 @@ def signing_key(session: Session, wallet_id: UUID, *, user_id: UUID) -> bytes | 
     )
 
 
+def has_proved(session: Session, user_id: UUID) -> bool:
+    """Say whether a person has a wallet that can sign."""
+    proved = sa.exists().where(
+        Wallet.user_id == user_id,
+        Wallet.removed_at.is_(None),
+        Wallet.proved_at.is_not(None),
+    )
+    return bool(session.scalar(sa.select(proved)))
+
+
 def demand_signatures(session: Session, user_id: UUID, *, now: datetime) -> bool:
     """Demand signatures for a person's accounts; return whether that is new."""
     if not any(w.proved_at for w in lock_all(session, user_id)):

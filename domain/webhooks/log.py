@@ -22,6 +22,7 @@ STATES: Final = ("waiting", "sending", "delivered", "failed")
 PING: Final = "webhook.ping"
 # At once; who has more asks again.
 REPLAYED_MAX: Final = 1_000
+COUNTED_MAX: Final = 20_000
 
 
 def page_deliveries(
@@ -150,12 +151,21 @@ def forget(session: Session, *, count: int, before: datetime) -> int:
 
 
 _DEPTHS: Final = sa.text("""
-    SELECT e.application, d.state, count(*)
-    FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
-    WHERE d.state <> 'delivered' AND e.removed_at IS NULL GROUP BY 1, 2
+    SELECT e.application, found.state, count(*)
+    FROM webhook_endpoints e
+    CROSS JOIN unnest(CAST(:states AS text[])) AS known(state)
+    CROSS JOIN LATERAL (
+        SELECT d.state FROM webhook_deliveries d
+        WHERE d.endpoint_id = e.id AND d.state = known.state AND d.state <> 'delivered'
+        LIMIT :count) AS found
+    WHERE e.removed_at IS NULL GROUP BY 1, 2
 """)
 
 
 def depths(session: Session) -> list[tuple[str, str, int]]:
-    """Return how many deliveries of each application are in each state but the best."""
-    return [tuple(row) for row in session.execute(_DEPTHS)]
+    """Return how many deliveries of each application are in each state but the best.
+
+    Of an endpoint no more than COUNTED_MAX are counted in each.
+    """
+    bound = {"states": list(STATES), "count": COUNTED_MAX}
+    return [tuple(row) for row in session.execute(_DEPTHS, bound)]

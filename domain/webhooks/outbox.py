@@ -9,6 +9,12 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 TRANSFER_POSTED: Final = "transfer.posted"
+# The states that a proposal comes into (domain/governance/lifecycle.py).
+PROPOSAL_EVENTS: Final = (
+    *("proposal.discussion", "proposal.frozen", "proposal.voting", "proposal.closed"),
+    *("proposal.passed", "proposal.failed", "proposal.queued", "proposal.cancelled"),
+    *("proposal.vetoed", "proposal.executed", "proposal.expired"),
+)
 # What an endpoint may listen to; each job event is the state that a job ended in.
 EVENTS: Final = (
     "job.succeeded",
@@ -17,6 +23,7 @@ EVENTS: Final = (
     "job.cancelled",
     "job.expired",
     TRANSFER_POSTED,
+    *PROPOSAL_EVENTS,
 )
 
 # Whether anybody listens, for a statement that is run anyway.
@@ -75,3 +82,14 @@ def transfer_events(transfers: str) -> str:
     JOIN operations o ON o.application = e.application
     JOIN {transfers} AS t ON t.operation_id = o.id
     WHERE e.disabled_at IS NULL AND '{TRANSFER_POSTED}' = ANY(e.events)"""  # noqa: S608  the same
+
+
+# An event of a proposal that came into a state; people's applications are told.
+PROPOSAL_EVENT: Final = f"""{_STORE}
+    SELECT gen_random_uuid(), e.id, 'proposal.' || :state, :now,
+           json_build_object('proposal_id', CAST(:proposal AS uuid),
+               'type', CAST(:type AS text), 'state', CAST(:state AS text)),
+           :request_id, NULL, :now
+    FROM webhook_endpoints e
+    WHERE e.application = :application AND e.disabled_at IS NULL
+      AND 'proposal.' || :state = ANY(e.events)"""  # noqa: S608  the same

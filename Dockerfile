@@ -10,12 +10,15 @@ ENV PYTHONUNBUFFERED=1 \
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin coin
 WORKDIR /srv/peoples-coin
 
+# What only some need: --build-arg EXTRAS=kubernetes, where the controller tells that.
+ARG EXTRAS=
+
 # An application, run from its directory: installed editable, never as a package.
 # Every dependency has a wheel, so no compiler is needed. Root owns the code, and
 # the processes cannot change it.
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install --constraint requirements.lock --editable .
+    pip install --constraint requirements.lock --editable ".${EXTRAS:+[$EXTRAS]}"
 
 USER coin
 EXPOSE 8000

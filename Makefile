@@ -3,8 +3,9 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# Tests spread over two processes; `make test PYTEST_ARGS="-k ledger"` runs some.
-PYTEST_ARGS ?= -n 2
+# A file stays in one of two processes, which sets up once what its tests share.
+# `make test PYTEST_ARGS="-k ledger"` runs some.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	$(LOCK:%=--constraint %)
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-servers bench faults check coverage clean
+.PHONY: help up test test-all test-servers bench faults check coverage clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' \
@@ -22,8 +23,11 @@ help: ## show this
 up: $(VENV)/.installed ## run everything here until Ctrl-C (ARGS="--port 0 --data DIR")
 	@exec $(BIN)/coin up $(ARGS)
 
-test: $(VENV)/.installed-test ## run the whole test suite (PYTEST_ARGS="-k ledger")
+test: $(VENV)/.installed-test ## run the test suite (PYTEST_ARGS="-k ledger")
 	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+test-all: $(VENV)/.installed-test ## run what takes long as well: faults, browsers, lives of stacks
+	@exec $(BIN)/pytest $(PYTEST_ARGS) -m 'long or not long'
 
 test-servers: $(VENV)/.installed-test ## run what is end to end again, on this machine's own servers
 	@exec $(BIN)/python -m tests.on_servers

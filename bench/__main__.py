@@ -13,7 +13,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import cases, claims, facts, growth, memory, page, report, storage, tpcb
+from bench import (
+    ballots,
+    cases,
+    claims,
+    facts,
+    governance,
+    growth,
+    memory,
+    page,
+    report,
+    storage,
+    tpcb,
+)
 from bench.plan import WHEN_STORED, Case, interleave, plan
 from bench.stack import ROOT, Stack, running
 
@@ -56,7 +68,7 @@ def _options() -> argparse.Namespace:
 def _run(data: Path, options: argparse.Namespace) -> dict[str, Any]:
     rounds = QUICK_ROUNDS if options.quick else ROUNDS
     seconds = QUICK_SECONDS if options.quick else SECONDS
-    with running(data, {"LOG_LEVEL": "INFO"}) as stack:
+    with running(data, {"LOG_LEVEL": "INFO", **ballots.UNLIMITED}) as stack:
         print("the stack is up", flush=True)
         time.sleep(_IDLE_SECONDS)
         idle = memory.measure(stack.pids)
@@ -74,6 +86,9 @@ def _run(data: Path, options: argparse.Namespace) -> dict[str, Any]:
             "cases": interleave(everything, rounds),
             "memory": {"idle": idle, "loaded": memory.measure(stack.pids)},
             "storage_bytes_per_transfer": stored,
+            "governance": governance.measure(
+                stack, seconds, rounds, quick=options.quick
+            ),
             **_full_books(stack, everything, rounds, options),
         }
 

@@ -12,32 +12,8 @@ from bench.cases import QUANTILES
 from bench.plan import OWNERS
 from bench.tables import CASES, LATENCIES, OF_OWNERS
 from bench.targets import Found, kept, rate
+from cli.chart_style import COLOURS, STYLE
 
-# On no ground of its own, in a grey that is read on white and on black.
-_GREY = "#6e7781"
-_COLOURS = ("#2f81f7", "#d4762c", "#8957e5")
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "coin",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-    "axes.edgecolor": _GREY,
-    "axes.labelcolor": _GREY,
-    "axes.titlecolor": _GREY,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "text.color": _GREY,
-    "xtick.color": _GREY,
-    "ytick.color": _GREY,
-    "grid.color": _GREY,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-}
 _WIDTH, _ROW, _MARGIN = 7.2, 0.3, 0.9
 _NOTHING = {"Date": None, "Creator": None}
 
@@ -49,7 +25,7 @@ def draw(found: Found, folder: Path) -> list[str]:
         name for name, (needs, _) in CHARTS.items() if needs is None or needs in found
     ]
     for name in names:
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             figure = CHARTS[name][1](found)
             figure.savefig(folder / f"{name}.svg", format="svg", metadata=_NOTHING)
     return names
@@ -70,7 +46,7 @@ def _bars(
     height = 0.8 / len(series)
     for number, (name, values) in enumerate(series.items()):
         at = [row + (number + 0.5) * height - 0.4 for row in range(len(labels))]
-        bars = axes.barh(at, values, height * 0.9, label=name, color=_COLOURS[number])
+        bars = axes.barh(at, values, height * 0.9, label=name, color=COLOURS[number])
         axes.bar_label(bars, map(form.format, values), padding=3)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
@@ -86,14 +62,14 @@ def _throughput(found: Found) -> Figure:
     base = rate(found, "tpc_b")
     ratios = [rate(found, name) / base for name in shown]
     _bars(axes, list(shown.values()), {"": ratios}, "{:.2f}")
-    axes.axvline(1.0, color=_COLOURS[1])
+    axes.axvline(1.0, color=COLOURS[1])
     axes.set_xlabel(f"times pgbench TPC-B of the same minutes ({base:,.0f} a second)")
     return figure
 
 
 def _latency(found: Found) -> Figure:
     figure, axes = _figure(8)
-    for colour, (title, (case, name)) in zip(_COLOURS, LATENCIES.items(), strict=True):
+    for colour, (title, (case, name)) in zip(COLOURS, LATENCIES.items(), strict=True):
         values = [found["cases"][case][f"{name}_{q}_ms"] for q in QUANTILES]
         axes.plot(list(QUANTILES), values, marker="o", label=title, color=colour)
     axes.set_yscale("log")
@@ -144,7 +120,7 @@ def _growth(found: Found) -> Figure:
     figure, axes = _figure(len(shown))
     shares = [kept(found, name) for name in shown]
     _bars(axes, list(shown.values()), {"": shares}, "{:.2f}")
-    axes.axvline(1.0, color=_COLOURS[1])
+    axes.axvline(1.0, color=COLOURS[1])
     millions = found["stored_transfers"] / 1e6
     axes.set_xlabel(f"with {millions:g} million transfers stored, times empty books")
     return figure
@@ -155,7 +131,7 @@ def _claims(found: Found) -> Figure:
     windows = found["claims"]["windows"]
     finished = [window["jobs"] / 1e3 for window in windows]
     medians = [window["p50_ms"] for window in windows]
-    axes.plot(finished, medians, marker="o", color=_COLOURS[0])
+    axes.plot(finished, medians, marker="o", color=COLOURS[0])
     axes.set_ylim(0, 1.3 * max(medians))
     axes.set_xlabel("thousand jobs that came and went")
     axes.set_ylabel("median of a claim of 500, ms")

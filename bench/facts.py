@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -76,6 +76,11 @@ def _redis(stack: Stack) -> str | None:
 
 
 def _variables(stack: Stack) -> dict[str, int | str]:
-    """Return the product's settings, without the addresses and their passwords."""
+    """Return the product's settings, without addresses and secrets."""
     chosen = Settings.from_environ({**os.environ, "DATABASE_URL": stack.database})
-    return {k: v for k, v in asdict(chosen).items() if not k.endswith("_url")}
+    told = [one for one in fields(chosen) if not one.metadata.get("secret")]
+    return {
+        one.name: getattr(chosen, one.name)
+        for one in told
+        if not one.name.endswith("_url")
+    }

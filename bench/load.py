@@ -35,6 +35,9 @@ class Load:
     batch: int = 0
     wait: int = 0
     reads: bool = False
+    # Where ballots are cast, and the tokens of those who do.
+    ballots: str = ""
+    tokens: list[str] = field(default_factory=list)
     seed: int = 1
 
 
@@ -88,6 +91,8 @@ class _Connection:
 def requests(load: Load) -> Callable[[], bytes]:
     """Return a function that makes the next request, of one of the owners at random."""
     chance = random.Random(load.seed)
+    if load.ballots:
+        return _ballots(load, chance)
     return _reads(load, chance) if load.reads else _writes(load, chance)
 
 
@@ -98,6 +103,29 @@ def _reads(load: Load, chance: random.Random) -> Callable[[], bytes]:
     def request() -> bytes:
         owner = int(chance.random() * load.owners)
         return f"GET /ledger/u{owner} HTTP/1.1\r\n{head}".encode()
+
+    return request
+
+
+def _ballots(load: Load, chance: random.Random) -> Callable[[], bytes]:
+    """Return a function that makes the next ballot, of one of the voters at random."""
+    prefix = f"{load.seed}-{time.time_ns()}"
+    heads = [
+        (
+            f"POST {load.ballots} HTTP/1.1\r\nHost: bench\r\n"
+            f"Authorization: Bearer {token}\r\n"
+            "Content-Type: application/json\r\nContent-Length: "
+        ).encode()
+        for token in load.tokens
+    ]
+    count = 0
+
+    def request() -> bytes:
+        nonlocal count
+        count += 1
+        choice = "no" if count % 3 == 0 else "yes"
+        body = f'{{"choice":"{choice}","nonce":"{prefix}-{count}"}}'.encode()
+        return b"%s%d\r\n\r\n%s" % (chance.choice(heads), len(body), body)
 
     return request
 

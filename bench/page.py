@@ -48,6 +48,19 @@ _NOTES = {
         "transfer and one job. Versions of jobs that autovacuum has yet to take away "
         "are included."
     ),
+    "voting": (
+        "Ledger writes and ballots in turns, 256 connections, counted when applied. Of "
+        "a secret vote only the first ballot of each voter is cast; all are sealed, "
+        "stored, unsealed and decided. The result is that of an election among ten, "
+        "over one connection that stays open."
+    ),
+    "counting": (
+        "A million ballots between yes and no, else 100,000 that rank three to ten of "
+        "ten options at random, so that hardly two are the same. The count alone is "
+        "from ballots as cast to the bytes of the result; a worker's jobs, for five "
+        "seats, are from the database to the stored result. Each has a process of its "
+        "own, and `peak` is all the memory that it ever had."
+    ),
     "growth": (
         "Transfers and finished jobs were inserted in bulk; the trial balance over "
         "them was zero. TPC-B has a database of its own: what it lost, the host lost."

@@ -22,7 +22,7 @@ _LIVES = ("0", "1", "10")
 # Few owners are read many times within a copy's life, many owners hardly ever.
 _OWNERS = (10, 1_000)
 _READING = ("web", "postgres", "redis")
-_WRITING = ("worker", "redis")
+_WRITING = ("workers", "redis")
 
 
 def _figures(stack: Stack, seconds: float) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.cases import QUANTILES
 from bench.plan import OWNERS
-from bench.targets import SERVERS, TARGETS, Found, memory, rate
+from bench.targets import SERVERS, Found, ballots_rate, memory, rate, targets
 
 CASES = {
     "tpc_b": "pgbench TPC-B, 20 clients",
@@ -45,13 +45,15 @@ def tables(found: Found) -> list[Table]:
     """Return every table of a run."""
     always = (_targets, _throughput, _owners, _latency, _memory, _storage)
     made = [table(found) for table in always]
+    if "governance" in found:
+        made += [_voting(found), _counting(found)]
     if "cases_stored" in found:
         made += [_growth(found), _claims(found)]
     return made
 
 
 def _targets(found: Found) -> Table:
-    rows = [(one.what, one.wanted, *one.judge(found)) for one in TARGETS]
+    rows = [(one.what, one.wanted, *one.judge(found)) for one in targets(found)]
     return Table(
         "targets", "Targets", ("target", "wanted", "measured", "reached"), rows, texts=4
     )
@@ -120,6 +122,42 @@ def _storage(found: Found) -> Table:
     rows.append(("with its job", "", f"{sum(sizes.values()):.0f}"))
     head = ("table", "what", "bytes a write")
     return Table("storage", "Storage", head, rows, texts=2)
+
+
+def _voting(found: Found) -> Table:
+    def row(name: str, figures: dict[str, float]) -> tuple[str, ...]:
+        return (
+            "single ledger writes" if name == "ledger" else name,
+            f"{figures['per_second']:,.0f}",
+            f"{ballots_rate(found, name):.2f}",
+            *(f"{figures[f'accept_{q}_ms']:,.1f}" for q in ("p50", "p99")),
+        )
+
+    seen = found["governance"]
+    rows = [row(*kind) for kind in seen["ballots"].items()]
+    read = (f"{seen['result'][f'read_{q}_ms']:,.1f}" for q in ("p50", "p99"))
+    rows.append(("a counted result, read again", "", "", *read))
+    head = ("what", "a second", "x ledger", "answer p50, ms", "p99, ms")
+    return Table("voting", "Voting", head, rows)
+
+
+def _counting(found: Found) -> Table:
+    seen = found["governance"]
+    counted = [
+        *((f"{name}, a worker's jobs", one) for name, one in seen["jobs"].items()),
+        *((f"{name}, the count alone", one) for name, one in seen["counts"].items()),
+    ]
+    rows = [
+        (
+            name,
+            f"{figures['seconds']:.2f}",
+            f"{figures['processor_seconds']:.2f}",
+            f"{figures['memory_mb']:,.0f}",
+        )
+        for name, figures in counted
+    ]
+    head = ("what", "seconds", "of a processor", "peak MB")
+    return Table("counting", "Counting votes", head, rows)
 
 
 def _growth(found: Found) -> Table:

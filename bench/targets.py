@@ -10,7 +10,7 @@ Found = dict[str, Any]
 SERVERS = frozenset(("postgres", "redis"))
 _STORED = 10_000_000
 # What is near a bound must not be rounded to it.
-_FORMS = {"x": "{:.3g} x", "ms": "{:,.1f} ms", "MB": "{:,.0f} MB"}
+_FORMS = {"x": "{:.3g} x", "s": "{:,.2f} s", "ms": "{:,.1f} ms", "MB": "{:,.0f} MB"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,43 @@ def _ratio(name: str, other: str) -> Callable[[Found], float]:
 
 def _figure(case: str, name: str) -> Callable[[Found], float]:
     return lambda found: float(found["cases"][case][name])
+
+
+def _counted(method: str) -> Callable[[Found], float]:
+    """Return what looks up the longest count by a method, however many the seats."""
+
+    def measure(found: Found) -> float:
+        counts = found["governance"]["counts"]
+        return max(
+            float(figures["seconds"])
+            for name, figures in counts.items()
+            if name.split(",")[0] == method
+        )
+
+    return measure
+
+
+def _tallied(method: str) -> Callable[[Found], float | None]:
+    """Return what looks up how long a worker's jobs took, if they were measured."""
+
+    def measure(found: Found) -> float | None:
+        jobs = found["governance"]["jobs"]
+        return float(jobs[method]["seconds"]) if method in jobs else None
+
+    return measure
+
+
+def _counting_memory(found: Found) -> float:
+    both = found["governance"]["counts"], found["governance"]["jobs"]
+    return max(
+        float(figures["memory_mb"]) for seen in both for figures in seen.values()
+    )
+
+
+def ballots_rate(found: Found, name: str) -> float:
+    """Return how many of these were applied in a second, against ledger writes."""
+    seen = found["governance"]["ballots"]
+    return float(seen[name]["per_second"] / seen["ledger"]["per_second"])
 
 
 def _kept_at_scale(name: str) -> Callable[[Found], float | None]:
@@ -144,3 +181,62 @@ TARGETS = (
         least=False,
     ),
 )
+
+GOVERNANCE = (
+    Target(
+        "open ballots over HTTP against single ledger writes",
+        0.8,
+        "x",
+        lambda found: ballots_rate(found, "open ballots"),
+    ),
+    Target(
+        "tally of 100,000 rankings of 10, Scottish STV, a worker's jobs",
+        3.0,
+        "s",
+        _tallied("scottish-stv"),
+        least=False,
+    ),
+    Target(
+        "tally of 100,000 rankings of 10, Meek STV, a worker's jobs",
+        10.0,
+        "s",
+        _tallied("meek-stv"),
+        least=False,
+    ),
+    Target(
+        "the same by Scottish STV, the count alone",
+        3.0,
+        "s",
+        _counted("scottish-stv"),
+        least=False,
+    ),
+    Target(
+        "the same by Meek STV, the count alone",
+        10.0,
+        "s",
+        _counted("meek-stv"),
+        least=False,
+    ),
+    Target(
+        "1,000,000 ballots yes or no, the count alone",
+        5.0,
+        "s",
+        _counted("yes-no"),
+        least=False,
+    ),
+    Target(
+        "memory of a process that counts", 300.0, "MB", _counting_memory, least=False
+    ),
+    Target(
+        "the result of a counted vote, asked for again, p50",
+        5.0,
+        "ms",
+        lambda found: float(found["governance"]["result"]["read_p50_ms"]),
+        least=False,
+    ),
+)
+
+
+def targets(found: Found) -> tuple[Target, ...]:
+    """Return the targets of a run; one from before there were votes had fewer."""
+    return TARGETS + GOVERNANCE if "governance" in found else TARGETS

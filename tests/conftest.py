@@ -35,15 +35,21 @@ if "RABBITMQ_URL" in os.environ:
 # A thread of another test may log while a command's output is read.
 structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
+# Every process of the suite makes hundreds of APIs, each with connections it keeps.
+CONNECTIONS = 500
+
 _OPEN = pytest.StashKey[ExitStack]()
 _SERVERS = pytest.StashKey[dict[str, str]]()
 
-hypothesis.settings.register_profile(
-    "suite",
-    deadline=None,
-    print_blob=True,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
-)
+# The suite is run often; `--hypothesis-profile=long` looks for longer.
+for _profile, _examples in (("suite", 30), ("long", 300)):
+    hypothesis.settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+    )
 hypothesis.settings.load_profile("suite")
 
 
@@ -68,7 +74,7 @@ def _start_servers(config):
         config.stash[_OPEN].callback(shutil.rmtree, data, ignore_errors=True)
         config.stash[_SERVERS] = {
             "database": os.environ.get("DATABASE_URL")
-            or enter(embedded_postgres(data)),
+            or enter(embedded_postgres(data, connections=CONNECTIONS)),
             "redis": os.environ.get("REDIS_URL") or enter(embedded_redis(data)),
         }
     return config.stash[_SERVERS]

@@ -12,6 +12,7 @@ from domain.jobs import Claim, NewJob
 from domain.ledger import Batch, operation_posting, post, transfer_posting
 from domain.ledger.postings import Origin
 from domain.ledger.writes import POST_OPERATION
+from domain.workers import Presence
 
 # Noon: an hour more or less is the same UTC day.
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -118,6 +119,22 @@ def make_write(operation="CREDIT_ADD", *, owner, lane, **fields):
         idempotency=derived_id(nonce),
         digest=derived_id(operation, owner, nonce),
         **fields,
+    )
+
+
+def make_presence(**fields):
+    return Presence(
+        **{
+            "id": uuid7(),
+            "name": make_owner("worker"),
+            "worker_group": "ledger",
+            "host": "here",
+            "pid": 7,
+            "slots": 1,
+            "busy": 0,
+            "started_at": NOW,
+            **fields,
+        }
     )
 
 

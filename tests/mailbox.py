@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 
 class Mailbox:
-    """Every message, in the order it came; `refuse` is what to say to the next."""
+    """Every message, in the order it came; `refuse` is what to say to the next.
+
+    While it may not answer, those that send one wait.
+    """
 
     def __init__(self, port):
         self.url = f"smtp://127.0.0.1:{port}"
@@ -16,6 +19,20 @@ class Mailbox:
         self.refuse = None
         self.refused = 0
         self.logins = []
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.under_way = 0
+        self._counting = threading.Lock()
+
+    def wait(self):
+        """Let a message wait until it may be answered."""
+        self._count(+1)
+        self.may_answer.wait()
+        self._count(-1)
+
+    def _count(self, by):
+        with self._counting:
+            self.under_way += by
 
     def sent_to(self, address):
         """Return what came for an address, in whatever case."""
@@ -55,6 +72,7 @@ def mailbox():
                 lines.append(line[line.startswith(b".") :])
             text = b"".join(lines)
             policy = email.policy.default
+            box.wait()
             box.messages.append(email.message_from_bytes(text, policy=policy))
             self.say("250 kept")
 

@@ -17,6 +17,9 @@ from bench.faults.load import Load
 from bench.faults.waiting import until
 from cli import endpoints
 from cli.servers import redis_client
+from controller.targets import Unavailable
+from controller.targets.local import say
+from domain.workers import LEDGER
 
 PROBES = 8
 RECOVERED_SECONDS = 60.0
@@ -61,15 +64,16 @@ class Attack:
         time.sleep(seconds)
 
     def process(self, role: str) -> psutil.Process:
-        """Return the process of a role, once it runs."""
+        """Return the process of a role, or of a group of the pool's, once it runs."""
 
         def running() -> psutil.Process | None:
-            pid = endpoints.read(self.grounds.data).pids.get(role)
+            found = endpoints.read(self.grounds.data)
+            pid = found.pids.get(role) or _member(found.workers, role)
             return psutil.Process(pid) if pid and psutil.pid_exists(pid) else None
 
         return until(running, _RESTART_SECONDS, f"a running {role}")
 
-    def family(self, role: str = "worker") -> list[psutil.Process]:
+    def family(self, role: str = LEDGER.name) -> list[psutil.Process]:
         """Return a role's process and its children, once it has any."""
 
         def grown() -> list[psutil.Process]:
@@ -116,6 +120,16 @@ class Attack:
         with Connection(broker, transport_options=options) as connection:
             for queue in celeryconfig.QUEUES:
                 connection.default_channel.queue_purge(queue)
+
+
+def _member(socket: str | None, group: str) -> int | None:
+    """Return the oldest of a group, of those that are not told to end."""
+    try:
+        groups = say(socket or "", {})["groups"]
+    except Unavailable:  # the pool is being started
+        return None
+    members = groups[group]["members"] if group in groups else []
+    return next((one["pid"] for one in members if one["ending_for"] is None), None)
 
 
 def alive(process: psutil.Process) -> bool:

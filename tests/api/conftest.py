@@ -15,6 +15,7 @@ from api.app import create_app
 from domain.db import create_engine, create_store_engine, session_factory
 from domain.keys import SCOPES
 from domain.settings import Settings
+from domain.webhooks.record import Endpoint
 from tasks._doorbell import _flags
 from tasks._drain import copies, sessions, settings
 from tests.api.calling import Caller
@@ -214,3 +215,15 @@ def held():
     held = Held()
     yield held
     held.may.set()
+
+
+@pytest.fixture
+def few_webhooks(api_sessions):
+    """No other test's endpoints: an application has a few at most."""
+    yield
+    with api_sessions.begin() as session:
+        gone = sa.update(Endpoint).where(Endpoint.removed_at.is_(None))
+        now = datetime.now(UTC)
+        session.execute(
+            gone.values(removed_at=now, disabled_at=now, disabled_because="removed")
+        )

@@ -59,7 +59,9 @@ def make_person(app, sessions, *held, kind=Person, **fields):
         given = {"username": make_name(), "now": now, **fields}
         user = users.create(session, **given)
         for role in held:
-            roles.grant(session, user.id, role, by=None, ends_at=None, now=now)
+            longest = roles.LONGEST.get(role)
+            ends_at = longest and now + longest
+            roles.grant(session, user.id, role, by=None, ends_at=ends_at, now=now)
         begun = logins.start(session, user.id, device="test", now=now)
     return kind(app, user, begun.token)
 

@@ -4,16 +4,19 @@ import base64
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from api.app import create_app
-from api.tokens import AUDIENCE
+from api.token_claims import AUDIENCE
 from domain import signing_keys
 from domain.db import create_engine, session_factory
 from domain.settings import Settings
@@ -288,3 +291,15 @@ def test_a_role_ends_within_five_seconds_of_its_end(person, admin, api_sessions)
 def test_a_refresh_token_opens_nothing_by_itself(stranger, person):
     refused(ask(stranger, person.refresh_token, "/ledger/operations"))
     assert exchange(stranger, person.access_token).status_code == 401
+
+
+def test_what_verifies_a_token_is_in_the_database_before_the_token_is_made(
+    api_sessions, person
+):
+    """Who reads nothing but the database can tell whose it is."""
+    name = jwt.get_unverified_header(person.access_token)["kid"]
+    with api_sessions() as session:
+        stored = session.get(signing_keys.SigningKey, UUID(name))
+        public = Ed25519PublicKey.from_public_bytes(stored.public_key)
+
+    jwt.decode(person.access_token, public, algorithms=["EdDSA"], audience=AUDIENCE)

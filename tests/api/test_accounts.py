@@ -171,7 +171,11 @@ def test_a_person_sees_who_they_are(person):
     me = person.get("/auth/me").json
 
     assert (me["id"], me["username"]) == (person.id, person.user.username)
-    assert me["scopes"] == ["account", "ledger:read", "ledger:spend"]
+    assert me["scopes"] == [
+        "account",
+        *("governance:propose", "governance:read", "governance:vote"),
+        *("ledger:read", "ledger:spend"),
+    ]
     assert person.get(person.path).json["username"] == person.user.username
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from api import authentication
+from api import credentials
 from api.authentication import ApiKeys
 from domain import keys
 from domain.db import create_engine, session_factory
@@ -245,7 +245,7 @@ def test_a_key_not_used_for_long_is_not_trusted_while_it_is_looked_up(
         key, text = make_key(session)
     look_up = ApiKeys(api_sessions)
     assert look_up(text)
-    monkeypatch.setattr(authentication, "time", Later(60))
+    monkeypatch.setattr(credentials, "time", Later(60))
     found = []
     askers = [
         threading.Thread(target=lambda: found.append(look_up(text))) for _ in range(2)

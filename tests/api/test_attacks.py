@@ -174,6 +174,12 @@ WITHOUT_BODY = {
     "/api/webhooks/{webhook_id:uuid}/ping",
     "/api/webhooks/{webhook_id:uuid}/secret",
     "/api/webhooks/{webhook_id:uuid}/deliveries/{delivery_id:uuid}/replay",
+    "/api/governance/proposals/{proposal_id:uuid}/open",
+    "/api/governance/councils/{council_id:uuid}/seats/{seat_id:uuid}/absence",
+    "/api/governance/councils/{council_id:uuid}/seats/{seat_id:uuid}/absence/answer",
+    "/api/governance/councils/{council_id:uuid}/seats/{seat_id:uuid}/vacancy",
+    "/api/governance/councils/{council_id:uuid}/recalls/{recall_id:uuid}/second",
+    "/api/bounties/{bounty_id:uuid}/claims/{claimant_id:uuid}/rejection",
 }
 # What rows have and nobody may set, whatever else they may.
 COLUMNS = [
@@ -195,6 +201,7 @@ def may(world, method, route):
         world.key("everything in commons", *SCOPES),
         world.key("everything in content", *SCOPES, application="content"),
         world.person("admin"),
+        world.person("guardian"),
     ]
     return next(p for p in parties if expected(method, route, p, set()) == LET_IN)
 

@@ -17,9 +17,9 @@ from tests.api.calling import PROBLEM, Caller, operation
 from tests.api.requests import GOOD, reads, surface, writes
 from tests.waiting import eventually
 
-SURFACE_EXAMPLES = 800
-READ_EXAMPLES = 600
-BODY_EXAMPLES = 200
+SURFACE_EXAMPLES = 250
+READ_EXAMPLES = 200
+BODY_EXAMPLES = 60
 FINE = {200, 201, 202, 204, 304}
 REFUSED = {400, 401, 403, 404, 405, 409, 413, 415, 422}
 INTERNALS = re.compile(r"Traceback|psycopg|sqlalchemy|SELECT |INSERT |\.py\b")

@@ -171,7 +171,7 @@ def test_an_address_is_refused_before_its_key_is_looked_up(make_app, key):
     app = make_app(rate_limit_address="3/minute")
     From(app).statuses("/nowhere", 3)
     asked = []
-    engine = app._middleware[1][0].__self__._keys._sessions.kw["bind"]
+    engine = app._middleware[1][0].__self__._credentials._keys._sessions.kw["bind"]
     sa.event.listen(engine, "begin", lambda _: asked.append(1))
 
     assert From(app, key="x" * 60).get("/jobs").status_code == 429

@@ -121,7 +121,10 @@ def test_every_scope_a_route_asks_for_exists():
         for scope in scopes
     }
 
-    assert asked - {"account", "people:manage"} <= set(SCOPES)
+    peoples = {"account", "people:manage"} | {
+        f"governance:{deed}" for deed in ("operate", "propose", "veto", "vote")
+    }
+    assert asked - peoples <= set(SCOPES)
 
 
 KNOWN = "known here: "
@@ -188,6 +191,8 @@ def test_every_kind_of_problem_is_described_somewhere():
 
     assert problem_types().keys() - shown == {
         *("method_not_allowed", "not_implemented", "unsupported_http_version"),
+        # Of the observability node, which has no document of its own.
+        "invalid_query",
         # What a status is called where nobody has said more.
         *("conflict", "refused", "invalid", "unavailable", "lease_expired"),
     }

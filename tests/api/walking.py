@@ -13,15 +13,24 @@ from ipaddress import ip_network
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+import sqlalchemy as sa
+
 from api.assets import path_of as path_of_asset
 from api.permissions import SCOPES_OF_ROLE
-from domain import blocklist, content, jobs, logins, roles, wallets, webhooks
+from domain import blocklist, content, jobs, logins, roles, users, wallets, webhooks
+from domain.bounties.record import Bounty
+from domain.councils import recalls
+from domain.councils.record import CouncilMember
+from domain.governance import delegations
 from domain.ids import uuid7
 from domain.jobs import Viewer
 from domain.keys import SCOPES
 from domain.roles import ROLES
+from tests import elections
 from tests.api.calling import Caller, make_nonce
 from tests.api.people import make_person
+from tests.bounties import claim, make_bounty
+from tests.elections import make_council, make_member
 from tests.factories import (
     make_claim,
     make_job,
@@ -33,6 +42,7 @@ from tests.factories import (
     make_user,
     post_one,
 )
+from tests.proposals import make_draft
 
 _numbers = itertools.count()
 
@@ -222,6 +232,65 @@ def _block(session, _party):
     ).id
 
 
+def _proposal(session, party):
+    """Return a draft, which anybody may look at."""
+    return make_draft(session, author=party.user_id, now=datetime.now(UTC)).row.id
+
+
+def _delegation(session, party):
+    return delegations.create(
+        session,
+        party.user_id,
+        make_user(session).id,
+        topic=None,
+        until=None,
+        now=datetime.now(UTC),
+    ).id
+
+
+def _council(session, party):
+    """Return one that the party sits in, so that they may do what members may."""
+    council = make_council(session)
+    make_member(session, council, users.get(session, party.user_id))
+    return council.id
+
+
+def _seat(session, party):
+    """Return theirs in the council that stands before it in the path."""
+    own = sa.select(CouncilMember).where(CouncilMember.user_id == party.user_id)
+    return session.scalars(own.order_by(CouncilMember.id.desc())).first()
+
+
+def _election(session, party):
+    now = datetime.now(UTC)
+    case = elections.call(session, make_council(session), now=now)
+    person = {"": users.get(session, party.user_id)}
+    elections.nominate(session, case, person, {}, now=now)
+    return case.row.id
+
+
+def _recall(session, party):
+    return recalls.call(
+        session,
+        _seat(session, party).council_id,
+        caller=make_user(session).id,
+        member_id=None,
+        reason="Nobody has seen them since spring.",
+        now=datetime.now(UTC),
+    ).id
+
+
+def _bounty(session, party):
+    return make_bounty(session, party.user_id, now=datetime.now(UTC))
+
+
+def _claimant(session, party):
+    """Return who claims the bounty that stands before it in the path."""
+    own = sa.select(Bounty.id).where(Bounty.creator == party.user_id)
+    bounty_id = session.scalars(own.order_by(Bounty.id.desc())).first()
+    return claim(session, bounty_id, now=datetime.now(UTC))
+
+
 class Thing(NamedTuple):
     """How one is made for a party, and for whom another's is none of theirs."""
 
@@ -245,13 +314,23 @@ THINGS = {
     "delivery_id": Thing(_delivery),
     "content_id": Thing(_content),
     "block_id": Thing(_block),
+    "proposal_id": Thing(_proposal),
+    "delegation_id": Thing(_delegation, PEOPLES),
     "role": Thing(_role),
+    "type_name": Thing(lambda *_: "simple_majority"),
+    "council_id": Thing(_council),
+    "seat_id": Thing(lambda *given: _seat(*given).id),
+    "election_id": Thing(_election),
+    "recall_id": Thing(_recall),
+    "bounty_id": Thing(_bounty),
+    "claimant_id": Thing(_claimant),
     "name": Thing(lambda *_: "somebody"),
     "code": Thing(lambda *_: "not_found"),
     "digest": Thing(lambda *_: path_of_asset(_ASSET).split("/")[2]),
     "file": Thing(lambda *_: _ASSET),
 }
 
+_PROPOSAL = "/api/governance/proposals/{proposal_id:uuid}"
 _WALLET = "/api/users/{user_id:uuid}/wallets/{wallet_id:uuid}"
 BODIES = {
     "/ledger/transfers/{transfer_id:uuid}/reversal": lambda: {
@@ -265,6 +344,7 @@ BODIES = {
         "address": uuid4().hex,
     },
     "/api/users/{user_id:uuid}/signatures": lambda: {"signatures_required": False},
+    f"{_PROPOSAL}/counts": lambda: {"method": "irv"},
     _WALLET: lambda: {"label": "mine"},
     "/api/webhooks/{webhook_id:uuid}": lambda: {"enabled": True},
     "/api/webhooks/{webhook_id:uuid}/replay": lambda: {"since": "2026-11-20T21:50Z"},

@@ -3,21 +3,28 @@
 A new parameter of a path gets a maker in `found`, a body with an id one in `body`.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from uuid import UUID
 
 from api.assets import path_of
 from domain import jobs, password_resets, users
+from tests.api.bounties import makers as bounty_makers
 from tests.api.calling import Caller, operation
+from tests.api.councils import makers as council_makers
+from tests.api.governance_votes import hold_ranked
 from tests.api.holders import Holder, Signer
 from tests.api.people import make_name, make_person, register
+from tests.api.votes import DELEGATIONS, open_vote
+from tests.proposals import make_decided, make_draft, make_open, make_spend
 
 OWNER = "alice"
 ROLES = (
     "/api/users",
     "/api/users/{user_id}/roles",
     "/api/users/{user_id}/roles/{role}",
+    "/api/governance/councils",
+    "/api/governance/councils/{council_id}/elections",
 )
 
 
@@ -42,6 +49,8 @@ class World:
             return self.content_key
         if "apiKey" in described.callers:
             return self.key
+        if described.path.endswith("/veto"):
+            return self.guardian
         return self.admin if described.path in ROLES else self.person
 
     def credentials(self, described):
@@ -60,6 +69,10 @@ class World:
     @cached_property
     def admin(self):
         return make_person(self.app, self.sessions, "admin", kind=Holder)
+
+    @cached_property
+    def guardian(self):
+        return make_person(self.app, self.sessions, "guardian")
 
     @cached_property
     def signer(self):
@@ -85,8 +98,12 @@ class World:
             ),
             "webhook_id": lambda _: self._webhook,
             "delivery_id": lambda _: self.made(f"/api/webhooks/{self._webhook}/ping"),
+            "proposal_id": self._proposal,
+            "delegation_id": lambda _: self._delegation(),
             "user_id": lambda _: self.person.id,
             "wallet_id": lambda _: self.signer.wallet,
+            **council_makers(self),
+            **bounty_makers(self),
         }
         real = {name: makers[name](described) for name in names if name in makers}
         if described.path.endswith("/roles/{role}"):
@@ -102,6 +119,35 @@ class World:
 
     def made(self, path, **body):
         return self.key.post(path, body).json["id"]
+
+    def _proposal(self, described):
+        """Return a draft of the person's, further on where the path asks for that."""
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        given = {"author": self.person.user.id}
+        last = described.path.rpartition("/")[2]
+        if last in {"result", "package", "counts"}:
+            return hold_ranked(self.sessions)
+        with self.sessions.begin() as session:
+            if last in {"ballots", "mine", "conflicts"}:
+                return str(open_vote(session, self.person.user.id))
+            if last == "veto":
+                made = make_spend(session, closed_at=yesterday, **given)
+            elif last == "outcome":
+                given["type_name"] = "simple_majority"
+                made = make_decided(session, closed_at=yesterday, **given)
+            else:
+                made = self._draft = make_draft(session, now=yesterday, **given)
+        return made.row.id
+
+    def _delegation(self):
+        body = {"delegate_id": self.admin.id}
+        return self.person.post(DELEGATIONS, body).json["id"]
+
+    def _amended(self, _example):
+        with self.sessions.begin() as session:
+            now = datetime.now(UTC)
+            made = make_open(session, amends=self._draft.row.id, now=now)
+        return {"amendment_id": str(made.row.id)}
 
     def _job(self, described):
         """Return a job that is queued for cancelling, failed for trying it again."""
@@ -138,6 +184,9 @@ class World:
             "post_auth_password_reset_confirm": self._mailed,
             "post_ledger_transfers": self._funded,
             "post_content": self._funded,
+            "post_api_governance_delegations": lambda _: {"delegate_id": self.admin.id},
+            "post_api_governance_proposals_proposal_id_adoption": self._amended,
+            "post_api_bounties": self._endowed,
             "post_api_users_user_id_wallets_wallet_id_proof": self._proved,
         }
         maker = makers.get(described.name)
@@ -167,6 +216,10 @@ class World:
     def _funded(self, _example):
         self.key.fund(OWNER)
         self.content_key.fund(OWNER)
+        return {}
+
+    def _endowed(self, _example):
+        self.key.fund(self.person.id)
         return {}
 
     def _proved(self, _example):

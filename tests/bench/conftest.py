@@ -40,6 +40,22 @@ def look(scale):
     }
 
 
+def governance():
+    rates = {"ledger": 4_000.0, "open ballots": 3_600.0, "secret ballots": 3_000.0}
+    answered = {f"accept_{q}_ms": 10.0 * n for n, q in enumerate(QUANTILES, 1)}
+    count = {"seconds": 2.0, "processor_seconds": 1.5, "memory_mb": 130.0}
+    names = ("scottish-stv, 5 seats", "meek-stv, 5 seats", "yes-no")
+    return {
+        "ballots": {n: {"per_second": r, **answered} for n, r in rates.items()},
+        "result": {f"read_{q}_ms": 1.0 * n for n, q in enumerate(QUANTILES, 1)},
+        "counts": {name: dict(count) for name in names},
+        "jobs": {
+            "scottish-stv": {**count, "seconds": 3.5, "memory_mb": 180.0},
+            "meek-stv": {**count, "seconds": 4.0},
+        },
+    }
+
+
 @pytest.fixture
 def found():
     """A made-up run, as `make bench STORED=10` writes it."""
@@ -75,6 +91,7 @@ def found():
             "transfers: transfers_pkey": 40.0,
             "jobs: jobs": 900.0,
         },
+        "governance": governance(),
         "claims": {
             "jobs": 1_000_000,
             "empty": look(1),

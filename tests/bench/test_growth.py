@@ -9,6 +9,8 @@ from bench.stack import Stack
 from domain.ids import uuid7
 from tests import audit
 
+pytestmark = pytest.mark.long
+
 TRANSFERS = 3_000
 
 

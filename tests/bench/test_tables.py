@@ -61,6 +61,27 @@ def test_claims_before_stand_beside_claims_after(found):
     assert claimed["autovacuums"] == ("1", "3")
 
 
+def test_ballots_are_told_in_times_the_ledgers_single_writes(found):
+    cast = rows(found, "voting")
+
+    assert cast["single ledger writes"][:2] == ("4,000", "1.00")
+    assert cast["open ballots"] == ("3,600", "0.90", "10.0", "40.0")
+    assert cast["a counted result, read again"] == ("", "", "1.0", "4.0")
+
+
+def test_a_count_alone_stands_beside_the_jobs_of_a_worker(found):
+    counted = rows(found, "counting")
+
+    assert counted["yes-no, the count alone"] == ("2.00", "1.50", "130")
+    assert counted["scottish-stv, a worker's jobs"] == ("3.50", "1.50", "180")
+
+
+def test_a_run_from_before_there_were_votes_has_no_tables_of_them(found):
+    del found["governance"]
+
+    assert not {"voting", "counting"} & {table.name for table in tables(found)}
+
+
 def test_a_run_without_full_books_has_no_tables_of_them(found_empty):
     assert not {"growth", "claims"} & {table.name for table in tables(found_empty)}
 

@@ -8,20 +8,30 @@ import tempfile
 import time
 import uuid
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import psycopg2
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 
 import cli
 from cli import main
 from cli.servers import embedded_postgres, embedded_redis
+from controller.targets import Unavailable
+from controller.targets.local import say
+from domain.db import create_engine, session_factory
+from domain.settings import Settings
 
 ROOT = Path(cli.__file__).parent.parent
 SERVERS = ("DATABASE_URL", "REDIS_URL", "RABBITMQ_URL")
+NOTHING_YET = (
+    "TRUNCATE workers, workload_samples, controller_actions, controller_orders",
+    "DELETE FROM jobs",
+)
 START_SECONDS = 60
 STOP_SECONDS = 60
 
@@ -82,6 +92,42 @@ def coin(monkeypatch, tmp_path):
     return run
 
 
+@pytest.fixture(scope="session")
+def operated_database(new_database):
+    """A database that operators' commands are tried on, one test after the other."""
+    with new_database() as url:
+        yield url
+
+
+@pytest.fixture
+def sessions(operated_database):
+    """Sessions on it; nothing is decided, ordered or measured yet."""
+    engine = create_engine(Settings(database_url=operated_database), role=False)
+    with engine.begin() as connection:
+        for statement in NOTHING_YET:
+            connection.execute(sa.text(statement))
+    yield session_factory(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def operate(coin, operated_database, sessions):
+    """Run a command of `coin` on that database."""
+
+    def operate(*arguments, **environ):
+        # However wide the terminal is that the tests are run in.
+        environ = {"COLUMNS": "1000", **environ}
+        return coin(*arguments, DATABASE_URL=operated_database, **environ)
+
+    return operate
+
+
+@pytest.fixture
+def controller(operate):
+    """Run a command of `coin controller` there."""
+    return partial(operate, "controller")
+
+
 class RunningStack:
     """A `coin up` in a process of its own."""
 
@@ -132,6 +178,14 @@ class RunningStack:
     def sign_up(self, owner):
         body = {"owner_id": owner, "operation": "SIGNUP_CREDIT", "nonce": owner}
         return self.ask("/ledger", body)
+
+    def members(self, group):
+        """Return the workers of a group that are ready; none while the pool is away."""
+        try:
+            told = say(self.endpoints["workers"], {})["groups"][group]["members"]
+        except Unavailable:
+            return []
+        return [one["pid"] for one in told if one["ready"]]
 
     def everyone(self):
         """Every process of the stack, however deep."""

@@ -18,9 +18,12 @@ import celeryconfig
 from cli.processes import free_port
 from cli.stack import Stack
 from domain.settings import Settings
+from domain.workers import LEDGER, OUTBOUND
+from tasks._pool.programs import beat_options, worker_options
 
 ROOT = Path(celeryconfig.__file__).parent
-ROLES = {"web", "worker", "outbound", "beat", "flower"}
+ROLES = {"web", "worker", "outbound", "beat", "flower", "observer", "controller"}
+HEALTHY = {"condition": "service_healthy"}
 SETTINGS = {name.upper() for name in Settings.__dataclass_fields__}
 # Read by gunicorn's configuration, Flower and the servers' images.
 OTHERS = {
@@ -47,16 +50,22 @@ def services():
 
 @pytest.fixture
 def stack(tmp_path):
+    """The commands of `coin up`, the pool's members by the Procfile's names."""
     made = Stack(
         settings=Settings(database_url="postgresql://x/x", redis_url="redis://x"),
         environment={},
         data=tmp_path,
         flower_port=5555,
     )
-    return {
+    commands = {
         program.role: list(program.command)
-        for program in (*made.programs(), made.flower())
+        for program in (*made.programs(), made.flower(), made.observer())
     }
+    assert "--task-events" in commands.pop("workers")
+    for role, group in (("worker", LEDGER), ("outbound", OUTBOUND)):
+        commands[role] = ["tasks", "worker", *worker_options(group, events=True)]
+    commands["beat"] = ["tasks", "beat", *beat_options(tmp_path / "schedule")]
+    return commands
 
 
 def queues(command):
@@ -75,7 +84,7 @@ def free_base_port():
     for _ in range(100):
         base = free_port()
         try:
-            if base < 60_000 and free_port(base + 400):
+            if base < 60_000 and free_port(base + 400) and free_port(base + 500):
                 return base
         except OSError:
             continue
@@ -94,7 +103,7 @@ def answers(port, path):
 
 def after_tool(command):
     """A command without what stands before it: `python -m`, `mkdir … &&`."""
-    tools = ("celery", "gunicorn", "tasks")
+    tools = ("celery", "gunicorn", "tasks", "api.observer", "controller")
     tool = next(i for i, word in enumerate(command) if word in tools)
     return command[tool:]
 
@@ -133,6 +142,11 @@ def test_procfile_and_coin_up_run_the_same_programs(procfile, stack, role):
     assert gist(shlex.split(procfile[role])) == gist(stack[role])
 
 
+@pytest.mark.parametrize("role", ["worker", "outbound"])
+def test_procfile_and_coin_up_run_the_same_workers(procfile, stack, role):
+    assert after_tool(shlex.split(procfile[role])) == stack[role]
+
+
 def test_honcho_reads_the_procfile():
     checked = subprocess.run(
         [Path(sys.executable).parent / "honcho", "check"],
@@ -141,9 +155,13 @@ def test_honcho_reads_the_procfile():
         text=True,
         check=True,
     )
-    assert "web, worker, outbound, beat, flower" in checked.stdout + checked.stderr
+    assert (
+        "web, worker, outbound, beat, flower, observer"
+        in checked.stdout + checked.stderr
+    )
 
 
+@pytest.mark.long
 def test_honcho_runs_the_procfile(coin, bare_database, own_redis, tmp_path):
     assert coin("migrate", DATABASE_URL=bare_database).exit_code == 0
     programs = Path(sys.executable).parent
@@ -169,7 +187,9 @@ def test_honcho_runs_the_procfile(coin, bare_database, own_redis, tmp_path):
     try:
         deadline = time.monotonic() + 60
         while not (
-            answers(base, "/status/ready") and answers(base + 400, "/healthcheck")
+            answers(base, "/status/ready")
+            and answers(base + 400, "/healthcheck")
+            and answers(base + 500, "/api/audit_summary")
         ):
             assert honcho.poll() is None, (tmp_path / "log").read_text()
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
@@ -181,7 +201,8 @@ def test_honcho_runs_the_procfile(coin, bare_database, own_redis, tmp_path):
 
 def test_compose_names_only_real_settings(services):
     for name, service in services.items():
-        unknown = set(service.get("environment", {})) - SETTINGS - OTHERS
+        given = {one for one in service.get("environment", {}) if one[:3] != "GF_"}
+        unknown = given - SETTINGS - OTHERS
         assert not unknown, f"{name} sets {unknown}"
 
 
@@ -192,8 +213,22 @@ def test_compose_has_no_password_of_its_own(services):
     assert not re.search(r"PASSWORD\w*:-", text)
     for service in services.values():
         for name, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|AUTH|URL|SECRET", name):
+            if name.endswith("__FILE"):
+                assert value.removeprefix("/run/secrets/") in service["secrets"]
+            elif re.search("PASSWORD|AUTH|URL|SECRET", name):
                 assert ":?" in value, f"{name} is not demanded from outside"
+
+
+def test_a_secret_of_compose_is_demanded_where_it_is_used(services):
+    """`:?` would be demanded of those too who do not run the service."""
+    secrets = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["secrets"]
+    for name, secret in secrets.items():
+        assert set(secret) == {"environment"}
+        for service in services.values():
+            if name in service.get("secrets", []):
+                assert (
+                    f"test -s /run/secrets/{name} && exec" in service["entrypoint"][-1]
+                )
 
 
 def test_compose_keeps_database_and_broker_to_itself(services):
@@ -201,14 +236,21 @@ def test_compose_keeps_database_and_broker_to_itself(services):
     assert "ports" not in services["redis"]
 
 
+def test_compose_keeps_every_secret_it_can_from_the_observer(services):
+    assert set(services["observer"]["environment"]) == {
+        *("DATABASE_URL", "OBSERVABILITY_PORT", "LOG_FORMAT"),
+    }
+    assert services["observer"]["ports"] == ["127.0.0.1:8080:8080"]
+
+
 def test_compose_starts_nothing_before_the_schema_is_there(services):
     for role in ROLES:
         needed = services[role]["depends_on"]
         assert needed["migrate"] == {"condition": "service_completed_successfully"}
-        assert needed["redis"] == {"condition": "service_healthy"}
-    assert services["migrate"]["depends_on"]["postgres"] == {
-        "condition": "service_healthy"
-    }
+        # The observer shows what there is without it.
+        assert ("redis" in needed) == (role != "observer")
+        assert needed.get("redis", HEALTHY) == HEALTHY
+    assert services["migrate"]["depends_on"]["postgres"] == HEALTHY
     assert services["migrate"]["restart"] == "no"
 
 
@@ -232,7 +274,12 @@ def test_every_volume_is_declared(services):
     declared = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"]
     for service in services.values():
         for volume in service.get("volumes", []):
-            assert volume.split(":")[0] in declared
+            source, _, inside = volume.partition(":")
+            if source.startswith("./"):
+                assert (ROOT / source).is_dir()
+                assert inside.endswith(":ro")
+            else:
+                assert source in declared
 
 
 def test_the_image_holds_what_it_runs_and_not_as_root():

@@ -80,6 +80,7 @@ def test_a_role_may_end_on_a_day(coin, database, sessions, ada):
         (["grant", "ada", "king"], "king"),
         (["grant", "ada", "admin", "--until", "2020-01-01"], "later time"),
         (["grant", "ada", "admin", "--until", "soon"], "soon"),
+        (["grant", "ada", "guardian"], "a year at most"),
         (["revoke", "ada", "admin"], "does not hold"),
     ],
 )

@@ -63,7 +63,7 @@ def program(role, code, **options):
 
 def test_a_childs_lines_come_out_under_its_role(supervisor, said):
     supervisor.start(program("web", FOREVER))
-    assert supervisor.wait_until(lambda: "web      | hello\n" in said(), 10)
+    assert supervisor.wait_until(lambda: "web        | hello\n" in said(), 10)
 
 
 def test_a_killed_child_is_started_again(supervisor, said):
@@ -104,21 +104,33 @@ def test_a_child_that_crashes_at_once_ends_the_stack(supervisor, said, monkeypat
     with pytest.raises(CrashLoop, match="beat ended with status 3, 5 times"):
         supervisor.wait_until(lambda: False, 30)
     supervisor.output.flush()
-    assert said().count("beat     | no such queue") == 5
+    assert said().count("beat       | no such queue") == 5
 
 
-def test_what_a_child_started_goes_with_it(supervisor, said):
-    code = f"""
+PARENT = f"""
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", {FOREVER!r}])
 print("child", child.pid, flush=True)
 child.wait()
 """
-    supervisor.start(program("web", code))
+
+
+def test_what_a_child_started_goes_with_it(supervisor, said):
+    supervisor.start(program("web", PARENT))
     assert supervisor.wait_until(lambda: "child " in said(), 10)
     grandchild = int(said().split("child ")[1].split()[0])
     os.kill(supervisor.pids()["web"], signal.SIGKILL)
     assert supervisor.wait_until(lambda: not running(grandchild), 10)
+
+
+def test_what_a_pool_started_may_finish_and_is_gone_at_the_end(supervisor, said):
+    supervisor.start(program("workers", PARENT, spares_its_own=True))
+    assert supervisor.wait_until(lambda: "child " in said(), 10)
+    grandchild = int(said().split("child ")[1].split()[0])
+    kill_and_wait(supervisor, "workers")
+    assert running(grandchild)
+    supervisor.stop(["workers"])
+    wait_until_gone(grandchild)
 
 
 def test_a_deaf_child_is_killed_when_its_grace_is_over(supervisor, said):
@@ -166,7 +178,7 @@ def test_ctrl_c_during_the_start_ends_the_wait(supervisor):
 def test_sigusr1_prints_every_process(supervisor, said):
     supervisor.start(program("web", FOREVER))
     os.kill(os.getpid(), signal.SIGUSR1)
-    expected = f"web      {supervisor.pids()['web']!s:>8}  running"
+    expected = f"web        {supervisor.pids()['web']!s:>8}  running"
     assert supervisor.wait_until(lambda: expected in said(), 10)
 
 
@@ -215,6 +227,13 @@ def kill_and_wait(supervisor, role):
 
 def last_lines(supervisor):
     return list(supervisor.output._lines)[-5:]  # what nobody has read
+
+
+def wait_until_gone(pid):
+    deadline = time.monotonic() + 10
+    while running(pid):
+        assert time.monotonic() < deadline, "it stays"
+        time.sleep(0.01)
 
 
 def running(pid):

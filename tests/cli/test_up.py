@@ -13,9 +13,10 @@ import psutil
 import pytest
 
 import cli
+from cli.processes import free_port
 
 ROOT = Path(cli.__file__).parent.parent
-ROLES = {"postgres", "redis", "web", "worker", "outbound", "beat", "flower"}
+ROLES = {"postgres", "redis", "web", "workers", "controller", "flower"}
 
 
 def wait_until(condition, seconds=20):
@@ -23,6 +24,11 @@ def wait_until(condition, seconds=20):
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.05)
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
 
 
 def gone(processes):
@@ -62,8 +68,10 @@ def test_the_printed_lines_work_when_pasted(stack):
 
 def test_endpoints_name_everything_and_are_private(stack):
     found = stack.endpoints
+    assert found["observer"] is None
     assert set(found) == {
-        *("api", "database", "redis", "flower", "key", "keys", "pids"),
+        *("api", "database", "redis", "flower", "observer", "workers"),
+        *("key", "keys", "pids"),
     }
     assert found["keys"]["commons"] == found["key"]
     assert set(found["pids"]) == ROLES
@@ -74,7 +82,8 @@ def test_endpoints_name_everything_and_are_private(stack):
 
 def test_accepting_comes_before_applying(stack):
     web, worker = (
-        psutil.Process(stack.endpoints["pids"][role]) for role in ("web", "worker")
+        psutil.Process(pid)
+        for pid in (stack.endpoints["pids"]["web"], *stack.members("ledger"))
     )
     assert worker.nice() > web.nice()
 
@@ -88,7 +97,7 @@ def test_the_content_key_acts_in_its_application(stack):
 def test_flower_shows_the_worker(stack):
     wait_until(lambda: len(stack.ask("/api/workers", at="flower")[1]) > 1)
     _, workers = stack.ask("/api/workers", at="flower")
-    assert [name.split("-")[0] for name in workers] == ["worker", "worker"]
+    assert sorted(name.split("-")[0] for name in workers) == ["ledger", "outbound"]
 
 
 def test_its_processes_are_listed_at_the_start_and_on_request(stack):
@@ -96,7 +105,7 @@ def test_its_processes_are_listed_at_the_start_and_on_request(stack):
         return stack.said.count("\n  postgres")
 
     for role, pid in stack.endpoints["pids"].items():
-        assert f"  {role:<9}{pid!s:>8}  running" in stack.said
+        assert f"  {role:<11}{pid!s:>8}  running" in stack.said
     before = listed()
     stack.process.send_signal(signal.SIGUSR1)
     wait_until(lambda: listed() == before + 1)
@@ -136,12 +145,22 @@ def test_a_second_one_in_the_same_directory_is_refused(stack):
 
 
 def test_a_killed_worker_is_replaced_and_writes_go_on(stack):
-    killed = stack.endpoints["pids"]["worker"]
+    (killed,) = stack.members("ledger")
     os.kill(killed, signal.SIGKILL)
     status, _ = stack.sign_up("survivor")
     assert status in (201, 202)
-    wait_until(lambda: stack.endpoints["pids"].get("worker", killed) != killed)
+    wait_until(lambda: stack.members("ledger") not in ([], [killed]))
     wait_until(lambda: stack.ask("/ledger/survivor")[1]["balance"] == 3)
+
+
+def test_a_killed_pool_is_replaced_and_none_of_its_workers_stays(stack):
+    killed = stack.endpoints["pids"]["workers"]
+    orphans = psutil.Process(killed).children(recursive=True)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: stack.endpoints["pids"].get("workers", killed) != killed)
+    wait_until(lambda: gone(orphans))
+    assert stack.sign_up("also-survivor")[0] in (201, 202)
+    wait_until(lambda: stack.ask("/ledger/also-survivor")[1]["balance"] == 3)
 
 
 def test_a_port_in_use_is_refused_before_anything_starts(coin, folder):
@@ -162,11 +181,12 @@ def test_a_stop_leaves_no_process_and_no_endpoints(running_stack, folder, number
         assert stack.stop(number) == 0
     assert gone(everyone)
     assert not (folder / "data/endpoints.json").exists()
-    asked = ["web", "worker", "outbound", "redis", "postgres"]
+    asked = ["web", "workers", "redis", "postgres"]
     stopped = [stack.said.rindex(f"\n{role}") for role in asked]
     assert stopped == sorted(stopped), "each speaks last in its turn"
 
 
+@pytest.mark.long
 def test_nothing_outlives_a_killed_supervisor_and_the_next_run_goes_on(
     running_stack, folder
 ):
@@ -181,6 +201,7 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_run_goes_on(
         assert stack.ask("/ledger/alice")[1]["balance"] == 3
 
 
+@pytest.mark.long
 def test_servers_of_your_own_are_used_and_left_running(
     running_stack, folder, bare_database, own_redis
 ):
@@ -196,14 +217,37 @@ def test_servers_of_your_own_are_used_and_left_running(
         assert stack.sign_up("alice")[0] == 201
 
 
+@pytest.mark.long
 def test_without_a_broker_a_polling_worker_does_the_work(running_stack, folder):
     with running_stack(folder / "data", REDIS_URL="") as stack:
-        assert set(stack.endpoints["pids"]) == {"postgres", "web", "worker"}
+        assert set(stack.endpoints["pids"]) == {
+            "postgres",
+            "web",
+            "workers",
+            "controller",
+        }
+        assert len(stack.members("ledger")) == len(stack.members("outbound")) == 1
         assert stack.endpoints["redis"] is stack.endpoints["flower"] is None
         assert stack.sign_up("alice")[0] == 201
         everyone = stack.everyone()
         assert stack.stop() == 0
     assert gone(everyone)
+
+
+@pytest.mark.long
+def test_the_observer_runs_where_a_port_is_set_for_it(running_stack, folder):
+    port = str(free_port())
+    with running_stack(folder / "data", REDIS_URL="", OBSERVABILITY_PORT=port) as stack:
+        address = f"http://127.0.0.1:{port}"
+        assert stack.endpoints["observer"] == address
+        assert f"Observer   {address}" in stack.said
+        wait_until(lambda: listens(port))
+        status, state = stack.ask("/api/system_state", at="observer")
+        assert (status, state["redis_queue_depth"]) == (200, None)
+        assert state["database_activity"]["active_connections"] > 0
+        watched = psutil.Process(stack.endpoints["pids"]["observer"])
+        assert stack.stop() == 0
+    assert gone([watched])
 
 
 def test_a_database_that_is_away_ends_it_with_the_reason(coin, folder):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import keys
+from domain.key_texts import well_formed
 from domain.keys import NoSuchKey, Principal, UnknownApplication, UnknownScope
 from tests.factories import NOW, make_key
 
@@ -137,8 +138,8 @@ def test_every_slip_of_one_character_is_noticed_without_a_look_up(session):
         if other != was
     }
 
-    assert keys.well_formed(text)
-    assert not any(keys.well_formed(slip) for slip in slips)
+    assert well_formed(text)
+    assert not any(well_formed(slip) for slip in slips)
 
 
 def test_every_pair_of_characters_swapped_is_noticed(session):
@@ -148,7 +149,7 @@ def test_every_pair_of_characters_swapped_is_noticed(session):
         for place in range(len(text) - 1)
     } - {text}
 
-    assert not any(keys.well_formed(slip) for slip in swapped)
+    assert not any(well_formed(slip) for slip in swapped)
 
 
 @given(st.text() | st.from_regex(r"pc_[0-9A-Za-z]{12}_[0-9A-Za-z]{46}"))
@@ -167,5 +168,5 @@ def test_the_secret_of_one_key_does_not_open_another(session):
 def test_a_key_is_the_whole_text(session, around):
     _, text = make_key(session)
 
-    assert not keys.well_formed(around.format(text))
+    assert not well_formed(around.format(text))
     assert authenticate(session, around.format(text)) is None

@@ -65,6 +65,12 @@ def test_every_fault_is_named_at_once():
         ("CORS_ORIGINS", "https://app.example/"),
         ("CORS_ORIGINS", "app.example"),
         ("CORS_ORIGINS", "https://app.example,,https://b.example"),
+        ("CONTROLLER_TARGET", "docker"),
+        ("CONTROLLER_BOUNDS", "ledger=8"),
+        ("CONTROLLER_BOUNDS", "ledger=0-8"),
+        ("CONTROLLER_BOUNDS", "ledger=8-1"),
+        ("CONTROLLER_DEPLOYMENTS", "ledger=worker"),
+        ("CONTROLLER_DEPLOYMENTS", "ledger=coin/Worker"),
     ],
 )
 def test_what_cannot_be_is_refused(name, value):
@@ -99,6 +105,7 @@ def test_rabbitmq_is_the_broker_where_both_are_set():
 
 SECRETS = {
     "DATABASE_URL": "postgresql://coin:hush@db.example/coin",
+    "OBSERVABILITY_DATABASE_URL": "postgresql://eye:hush@db.example/coin",
     "REDIS_URL": "redis://:hush@cache.example/0",
     "RABBITMQ_URL": "amqp://coin:hush@queue.example/",
     "TOKEN_SECRET": "hush",

@@ -127,3 +127,13 @@ def test_a_key_is_recorded_when_it_is_made(keys):
     assert (second.actor, second.application) == (None, None)
     assert [event.details["at_once"] for event in (first, second)] == [False, True]
     assert standing(keys, NOW)[-1].salt.hex() not in str(second.describe())
+
+
+def test_the_keys_that_stand_are_published_and_no_others(keys):
+    (old,) = standing(keys, NOW, secret="another")
+    (ours,) = standing(keys, NOW)
+    signing_keys.publish(keys, {old.id: b"old"})
+    signing_keys.publish(keys, {ours.id: b"ours"})
+    found = keys.execute(sa.select(SigningKey.id, SigningKey.public_key)).all()
+
+    assert dict(map(tuple, found)) == {old.id: None, ours.id: b"ours"}

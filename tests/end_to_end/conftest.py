@@ -41,13 +41,17 @@ class Stack(RunningStack):
         return self.process_of(server)
 
     def workers_children(self):
-        """Return the processes in which the worker applies jobs."""
-        return self.process_of("worker").children(recursive=True)
+        """Return the processes in which the ledger's workers apply jobs."""
+        return [child for one in self.workers() for child in one.children()]
+
+    def workers(self):
+        """Return the ledger's workers, each the parent of what applies jobs."""
+        return [psutil.Process(pid) for pid in self.members("ledger")]
 
     def children_said(self):
         """Return what its processes wrote, without what `coin up` says itself."""
         lines = self.said.splitlines()
-        return [line.split("| ", 1) for line in lines if line[9:11] == "| "]
+        return [line.split("| ", 1) for line in lines if line[11:13] == "| "]
 
     def wait_until_idle(self, client, *, within):
         """Wait until every job of the client's application is finished."""

@@ -13,6 +13,8 @@ from bench.stack import ROOT
 from tests.end_to_end.unreliable import Unreliable
 from tests.factories import make_owner
 
+pytestmark = pytest.mark.long
+
 EXAMPLES = ROOT / "docs" / "examples"
 SECONDS = 90
 CLIENTS = {

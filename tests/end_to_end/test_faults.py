@@ -13,6 +13,8 @@ from tests.end_to_end.wire import at_once
 from tests.factories import make_owner
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 WRITES = 2_000
 OWNERS = 20
 SENDERS = 16
@@ -219,12 +221,21 @@ def kill_children(stack):
 
 
 def kill_worker(stack):
-    killed = stack.endpoints["pids"]["worker"]
+    killed = stack.members("ledger")
+    for pid in killed:
+        psutil.Process(pid).kill()
+    eventually(lambda: set(stack.members("ledger")) - set(killed), within=30)
+
+
+def kill_pool(stack):
+    killed = stack.endpoints["pids"]["workers"]
     psutil.Process(killed).kill()
-    eventually(lambda: stack.endpoints["pids"].get("worker", killed) != killed)
+    eventually(
+        lambda: stack.endpoints["pids"].get("workers", killed) != killed, within=30
+    )
 
 
-@pytest.mark.parametrize("kill", [kill_children, kill_worker])
+@pytest.mark.parametrize("kill", [kill_children, kill_worker, kill_pool])
 def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(
     stack, client, books, batches, kill
 ):

@@ -12,6 +12,8 @@ from tests.cli.conftest import new_folder
 from tests.end_to_end.wire import at_once
 from tests.factories import make_owner
 
+pytestmark = pytest.mark.long
+
 WRITES = 600
 OWNERS = 10
 DONE_SECONDS = 60
@@ -114,7 +116,7 @@ def test_the_key_of_a_data_directory_stays(life):
 
 
 def test_every_line_of_our_processes_is_one_event_in_json(life):
-    logged = life.events("web", "worker", "beat")
+    logged = life.events("web", "workers")
 
     fields = {"event", "level", "timestamp"}
     assert len(logged) > WRITES
@@ -135,7 +137,7 @@ def test_every_request_has_one_line_with_its_id_and_its_job(life):
 def test_what_was_applied_is_logged(life):
     applied = [
         event["jobs"]
-        for event in life.events("worker")
+        for event in life.events("workers")
         if event["event"] == "batch_applied" and event["queue"] == "ledger"
     ]
 
@@ -154,6 +156,6 @@ def test_nobody_logs_a_secret(life):
 
 
 def test_nothing_is_logged_as_an_error(life):
-    logged = life.events("web", "worker", "beat")
+    logged = life.events("web", "workers")
 
     assert [one for one in logged if one["level"] not in {"info", "warning"}] == []

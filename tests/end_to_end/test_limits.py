@@ -1,17 +1,21 @@
 """Limits over two processes and a real Redis, behind a proxy that is trusted."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bench.faults.lent import lent
+from tasks._breaker import LEFT_ALONE_SECONDS
 from tests.cli.conftest import new_folder
 from tests.end_to_end.wire import request
 from tests.waiting import eventually
 
 LOGINS = 20
 KNOWN_SECONDS = 5
+ATTEMPTS = 8
 SETTINGS = {
     "RATE_LIMIT_LOGIN": f"{LOGINS}/hour",
     "RATE_LIMIT_ADDRESS": "1000/hour",
@@ -47,21 +51,41 @@ def shared(limited):
     return limited
 
 
+def over(moment):
+    return time.monotonic() > moment
+
+
+def counted_together(stack, connections, **asked):
+    """Return the statuses of many at once, Redis having been quick all the while.
+
+    Where it takes longer than a twentieth of a second each process counts for itself,
+    and on a busy machine it does: then others are asked for, some seconds later.
+    """
+    for attempt in range(ATTEMPTS):
+        # What was slow before is asked again by now.
+        eventually(partial(over, time.monotonic() + LEFT_ALONE_SECONDS), within=60)
+        address = f"192.0.2.{100 + attempt}"
+        slow = stack.said.count("limits_not_shared")
+        with ThreadPoolExecutor(connections) as pool:
+            answers = pool.map(
+                lambda _: ask(stack, address, **asked),  # noqa: B023  used at once
+                range(connections),
+            )
+            statuses = [status for several in answers for status in several]
+        if stack.said.count("limits_not_shared") == slow:
+            return statuses
+    pytest.skip("too busy a machine: Redis was slow, and each process on its own")
+
+
 def test_an_exact_limit_is_one_over_all_processes(shared):
     """Sixteen connections: whichever process they came to, twenty are let through."""
-    with ThreadPoolExecutor(16) as pool:
-        answers = pool.map(
-            lambda _: ask(shared, "192.0.2.1", path="/auth/token", times=5), range(16)
-        )
-        statuses = [status for several in answers for status in several]
+    statuses = counted_together(shared, 16, path="/auth/token", times=5)
 
     assert len(statuses) - statuses.count(429) == LOGINS
 
 
 def test_a_quota_is_shared_to_a_hundredth_a_process(shared):
-    with ThreadPoolExecutor(8) as pool:
-        answers = pool.map(lambda _: ask(shared, "192.0.2.2", times=200), range(8))
-        statuses = [status for several in answers for status in several]
+    statuses = counted_together(shared, 8, times=200)
 
     assert 1_000 - 2 <= statuses.count(200) <= 1_000 + 2 * 10 + 8
 

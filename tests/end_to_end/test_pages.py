@@ -15,9 +15,12 @@ SHOWS = {
 PAGE_SECONDS = 60
 OURS = ("data:", "blob:", "about:")
 
-pytestmark = pytest.mark.skipif(
-    browser.program() is None, reason="no Chromium here: apt-get install chromium"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        browser.program() is None, reason="no Chromium here: apt-get install chromium"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from tests.end_to_end.wire import Wire, request
 from tests.factories import make_owner
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.long
+
 WRITERS = 24
 BEFORE_STOPPING = 600
 AFTER_STARTING = 600

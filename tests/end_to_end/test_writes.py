@@ -120,7 +120,7 @@ def test_content_is_published_and_read(stack):
 
 def test_a_stream_tells_of_a_job_as_it_happens(stack, client, wire, key):
     """WHATWG HTML §9.2; held back by nothing between worker and client."""
-    workers = [*stack.workers_children(), stack.process_of("worker")]
+    workers = [*stack.workers_children(), *stack.workers()]
     for process in workers:
         process.suspend()
     try:

@@ -16,6 +16,8 @@ from bench.faults.scenarios import SCENARIOS
 from bench.faults.verdict import judge
 from bench.faults.writes import draw
 
+pytestmark = pytest.mark.long
+
 SEED = 1
 QUICK = ("workers-killed", "redis-flushed", "connections-ended", "postgres-restarted")
 # On servers of yours: what disturbs nothing but the stack's own processes.

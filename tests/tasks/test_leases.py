@@ -8,7 +8,7 @@ import pytest
 from domain import jobs
 from domain.errors import Refused
 from domain.ledger import Batch, post
-from tasks import _leases
+from tasks import _drain, _leases, ring
 from tests.factories import make_operation, make_owner
 from tests.tasks.conftest import forget
 from tests.waiting import eventually
@@ -126,6 +126,50 @@ def test_a_long_job_does_not_keep_the_lane(lane, owner, declare):
 
     assert meanwhile == ["running", "succeeded"]
     assert lane.states() == ["succeeded", "succeeded"]
+
+
+def test_who_takes_a_long_job_rings_for_those_behind_it_but_not_for_each(
+    lane, declare, broker
+):
+    """One idle worker is woken, and wakes the next; the lane's bell is not a herd's."""
+    rung = []
+    declare(LONG, long=lambda *_, **__: rung.append(broker.llen("coin:ledger")))
+    lane.submit(*(lane.job(LONG) for _ in range(5)))
+    lane.drain()
+
+    assert rung == [1] * 5
+
+
+def test_nobody_is_rung_for_where_nothing_is_behind_a_long_job(lane, declare, broker):
+    rung = []
+    declare(LONG, long=lambda *_, **__: rung.append(broker.llen("coin:ledger")))
+    lane.submit(lane.job(LONG))
+    lane.drain()
+
+    assert rung == [0]
+
+
+def test_a_lane_can_be_rung_for_while_a_long_job_runs(lane, declare, broker):
+    """What is accepted meanwhile is not to wait for it."""
+    declare(LONG, long=lambda *_, **__: ring("ledger", lane.number))
+    ring("ledger", lane.number)
+    lane.submit(lane.job(LONG))
+    lane.drain()
+
+    assert broker.llen("coin:ledger") == 2
+
+
+def test_who_may_take_but_one_job_rings_for_what_may_be_behind_it(
+    lane, declare, broker, monkeypatch
+):
+    """As after a poisoned batch: it has not looked further."""
+    rung = []
+    declare(LONG, long=lambda *_, **__: rung.append(broker.llen("coin:ledger")))
+    monkeypatch.setitem(_drain._limits, ("ledger", lane.number), 1)
+    lane.submit(lane.job(LONG), lane.job(LONG))
+    lane.drain()
+
+    assert rung == [1, 1]
 
 
 @pytest.mark.usefixtures("short_lease")

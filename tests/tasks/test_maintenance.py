@@ -5,11 +5,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from domain import jobs, logins
+from domain import jobs, logins, scaling, workers, workload
 from domain.jobs import Job
 from tasks import maintenance
-from tasks.maintenance import reconcile, tend_logins
-from tests.factories import make_claim, make_job, make_owner, make_user
+from tasks.maintenance import reconcile, roll_up, tend_logins
+from tests.domain.scaling import deciding
+from tests.factories import (
+    NOW,
+    make_claim,
+    make_job,
+    make_owner,
+    make_presence,
+    make_user,
+)
 from tests.tasks.lanes import Lane
 
 DAY = timedelta(days=1)
@@ -138,3 +146,33 @@ def test_logins_long_over_are_forgotten_and_keys_rotated(session):
     assert first["forgotten"] >= 1
     assert session.get(logins.Login, old) is None
     assert session.get(logins.Login, new) is not None
+
+
+def test_samples_and_quiet_cycles_long_over_take_less_room(session):
+    group, then = make_owner("group"), NOW - 2 * DAY
+    for number in range(60):
+        at = then + number * timedelta(seconds=5)
+        workload.store(session, workload.Sample(at=at, seconds=5.0))
+    deciding.record(session, group, 60, at=then)
+    first, second = (roll_up(session, make_claim(), now=NOW) for _ in range(2))
+
+    assert (first, second) == (
+        {"samples": 60, "actions": 59},
+        {"samples": 0, "actions": 0},
+    )
+    assert [one.seconds for one in workload.since(session, then - DAY)] == [300.0]
+    assert [one.cycles for one in scaling.since(session, group, at=then)] == [60]
+
+
+def test_heartbeats_of_an_hour_ago_are_forgotten(session):
+    kind = make_owner("ledger.kind")
+    for ago in (61, 59):
+        presence = make_presence(name=kind)
+        done = [workers.Done(kind, ago, 0, 0, 0.0, 0.0)]
+        workers.beat(session, presence, done, now=NOW - timedelta(minutes=ago))
+    roll_up(session, make_claim(), now=NOW)
+
+    told = sa.select(workers.Work.jobs).where(workers.Work.kind == kind)
+    alive = sa.select(workers.Worker.name).where(workers.Worker.name == kind)
+    assert session.scalars(told).all() == [59]
+    assert session.scalars(alive).all() == [kind]

@@ -5,15 +5,11 @@ import ssl
 import threading
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tasks._outgoing import FAILURES, Request, connection, exchange
+from tests.authority import Authority
 from tests.receiver import receiving
 
 GET = Request("GET", "/", {})
@@ -125,54 +121,6 @@ def test_no_proxy_of_the_environment_is_asked(monkeypatch):
 
 
 # TLS
-
-
-class Authority:
-    """An authority of this test's own, which says who is who."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-        self.name = name
-        self.own = self.sign(name, self.key, x509.BasicConstraints(True, None))
-        self.trust = ssl.create_default_context(cadata=pem(self.own).decode())
-
-    def sign(self, name, key, *extensions):
-        now, day = datetime.now(UTC), timedelta(days=1)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - day)
-            .not_valid_after(now + day)
-        )
-        for extension in extensions:
-            made = made.add_extension(extension, critical=False)
-        return made.sign(self.key, hashes.SHA256())
-
-    def server(self, host, names):
-        """Return what makes TLS of a socket; `names` gathers whom clients ask for."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        says = x509.SubjectAlternativeName([x509.DNSName(host)])
-        text = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        file = self.folder / f"{host}.pem"
-        file.write_bytes(text + pem(self.sign(subject, key, says)))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        context.sni_callback = lambda _socket, name, _context: names.append(name)
-        return lambda plain: context.wrap_socket(plain, server_side=True)
-
-
-def pem(certificate):
-    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 @pytest.fixture

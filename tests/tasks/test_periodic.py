@@ -74,6 +74,11 @@ def test_every_period_is_on_the_schedule_of_beat():
         name: (entry["task"], entry["args"], entry["schedule"])
         for name, entry in schedule.items()
     } == {
+        "governance.advance": (
+            "governance.submit_slot",
+            ["governance.advance"],
+            10,
+        ),
         "maintenance.reconcile": (
             "maintenance.submit_slot",
             ["maintenance.reconcile"],
@@ -83,6 +88,16 @@ def test_every_period_is_on_the_schedule_of_beat():
             "maintenance.submit_slot",
             ["maintenance.tend_logins"],
             3_600,
+        ),
+        "maintenance.roll_up": (
+            "maintenance.submit_slot",
+            ["maintenance.roll_up"],
+            300,
+        ),
+        "maintenance.expire_bounties": (
+            "maintenance.submit_slot",
+            ["maintenance.expire_bounties"],
+            60,
         ),
         "webhooks.tidy": ("webhooks.submit_slot", ["webhooks.tidy"], 60),
     }

@@ -67,6 +67,8 @@ def test_a_followed_job_has_a_line_in_the_log(lane, owner, logs):
 
 def test_a_long_jobs_lines_name_its_request_and_trace(lane, declare, collected):
     seen = {}
+    # What an API in this thread has bound for a request of another test.
+    structlog.contextvars.clear_contextvars()
 
     def run(_session, _claim, **_others):
         seen.update(structlog.contextvars.get_contextvars())

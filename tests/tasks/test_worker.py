@@ -1,31 +1,27 @@
 """Real workers: Celery's processes, killed, and a broker that forgets and goes away."""
 
-import os
-import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import psutil
-import psycopg2
 import pytest
 import sqlalchemy as sa
 from redis import Redis
 
-from cli.processes import Program, end
+from cli.processes import end
 from cli.servers import prepared_redis
 from cli.worker import celery_worker, tasks_command
 from domain.db import create_engine, session_factory
 from domain.jobs import Job
-from domain.ledger.accounts import Account
 from domain.settings import Settings
 from tasks import ring
 from tasks.maintenance import reconcile
 from tests.audit import faults
-from tests.databases import ROOT, administer
-from tests.factories import fund, make_claim, make_owner
+from tests.databases import administer
+from tests.factories import make_claim, make_owner
 from tests.tasks.lanes import Lane
+from tests.tasks.processes import kill
 from tests.waiting import eventually
 
 # Celery looks for a lost broker after 2, 4, 6 … seconds; beat's period is 5.
@@ -84,40 +80,8 @@ def sessions(database_url):
 
 
 @pytest.fixture
-def run(tmp_path, redis_url, database_url):
-    """Run a program of Celery's, in a process group of its own."""
-    with ExitStack() as running:
-
-        def run(command):
-            program = Program(
-                role=command[-1],
-                command=command,
-                folder=ROOT,
-                environment={
-                    "DATABASE_URL": database_url,
-                    "REDIS_URL": redis_url,
-                    "RABBITMQ_URL": "",
-                    "LOG_FORMAT": "json",
-                },
-            )
-            log = running.enter_context((tmp_path / "celery.log").open("ab"))
-            process = program.start(log)
-            running.callback(kill, process)
-            return process
-
-        yield run
-
-
-@pytest.fixture
 def work(run):
     return lambda: run(celery_worker(concurrency=2))
-
-
-def kill(process):
-    """Kill a process and all its children, as a host that loses power does."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def reached(sessions, number):
@@ -152,30 +116,6 @@ def assert_applied_once(sessions, lanes):
     assert {(row.state, row.attempts) for row in rows} == {("succeeded", 1)}
     with sessions() as session:
         assert faults(session) == []
-
-
-@pytest.fixture
-def blocked(database_url, sessions):
-    """Hold an owner's account; say when a worker waits for it; let it go."""
-    owner = make_owner()
-    with sessions.begin() as session:
-        fund(session, owner)
-    watcher = psycopg2.connect(database_url)
-    watcher.autocommit = True
-    with sessions() as holder:
-        query = sa.select(Account.id).where(Account.owner == owner).with_for_update()
-        holder.execute(query)
-
-        def waited_for():
-            with watcher.cursor() as cursor:
-                cursor.execute("""
-                    SELECT count(*) FROM pg_stat_activity
-                    WHERE datname = current_database() AND wait_event_type = 'Lock'
-                """)
-                return cursor.fetchone()[0] > 0
-
-        yield owner, waited_for, holder.rollback
-    watcher.close()
 
 
 def test_a_worker_killed_in_mid_batch_loses_and_doubles_nothing(
@@ -224,6 +164,7 @@ def test_a_worker_told_to_stop_finishes_the_batch_in_hand(lane, work, blocked):
     assert lane.balance(owner) == (1_010, 101)
 
 
+@pytest.mark.long
 def test_workers_killed_again_and_again_under_load_lose_and_double_nothing(
     sessions, work
 ):

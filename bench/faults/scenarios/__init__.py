@@ -43,6 +43,7 @@ _REDIS, _POSTGRES = ("redis",), ("postgres",)
 SCENARIOS = (
     Scenario("workers-killed", workers.killed),
     Scenario("workers-stopped", workers.stopped_gracefully),
+    Scenario("pool-killed", workers.pool_killed),
     Scenario("worker-frozen", workers.frozen),
     Scenario("redis-restarted", redis.restarted, own=_REDIS),
     Scenario("redis-flushed", redis.flushed, own=_REDIS),

@@ -2,10 +2,8 @@
 
 import threading
 
-from celery import Celery
-
-import celeryconfig
 from bench.faults.attack import Attack, Impossible
+from bench.publisher import Publisher
 from domain.settings import Settings
 
 _QUEUE = "ledger"
@@ -30,24 +28,13 @@ def doubled(attack: Attack) -> None:
 
 
 def _ring(attack: Attack, stop: threading.Event, rung: list[int]) -> None:
-    app = Celery("faults", broker=attack.grounds.broker)
-    app.conf.task_queues = celeryconfig.task_queues
-    app.conf.broker_transport_options = celeryconfig.PUBLISHER_TRANSPORT
-    app.conf.result_backend = None
+    publisher = Publisher(attack.grounds.broker or "")
     seen = len(attack.load.accepted)
     while not stop.wait(_EVERY_SECONDS):
         accepted = len(attack.load.accepted)
         for _ in range(accepted - seen):
             for lane in range(Settings.ledger_lanes):
-                app.send_task(
-                    f"{_QUEUE}.drain",
-                    args=[lane],
-                    queue=_QUEUE,
-                    # Its consumer has declared it, as its kind of broker wants.
-                    declare=[],
-                    retry=False,
-                    ignore_result=True,
-                )
+                publisher.ring(_QUEUE, lane)
                 rung.append(lane)
         seen = accepted
-    app.close()
+    publisher.close()

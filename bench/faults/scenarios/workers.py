@@ -7,8 +7,9 @@ from contextlib import suppress
 import psutil
 
 from bench.faults import programs
-from bench.faults.attack import Attack
+from bench.faults.attack import Attack, alive
 from bench.faults.waiting import until
+from domain.workers import LEDGER
 
 _STOP_SECONDS = 60
 _BUSY_SECONDS = 10.0
@@ -28,7 +29,7 @@ _LONGEST = """
 
 
 def killed(attack: Attack) -> None:
-    """SIGKILL a random process of the worker, parent or child."""
+    """SIGKILL a random process of the ledger's worker, parent or child."""
     for _ in range(attack.times(50, 4)):
         with suppress(psutil.NoSuchProcess):  # it may have ended by itself
             victim = attack.chance.choice(attack.family())
@@ -37,23 +38,37 @@ def killed(attack: Attack) -> None:
         attack.pause(attack.chance.uniform(0, 0.3))
 
 
+def pool_killed(attack: Attack) -> None:
+    """SIGKILL the pool that workers are forked from; nobody of it may stay."""
+    for _ in range(attack.times(10, 2)):
+        pool = attack.process("workers")
+        forked = pool.children(recursive=True)
+        attack.strike("workers")
+        until(
+            lambda left=forked: not any(map(alive, left)),
+            _STOP_SECONDS,
+            "the end of those it had forked",
+        )
+        attack.pause(attack.chance.uniform(0, 0.3))
+
+
 def pollers_killed(attack: Attack) -> None:
-    """SIGKILL the worker that polls."""
+    """SIGKILL the ledger's worker that polls."""
     for _ in range(attack.times(50, 2)):
-        attack.strike("worker")
+        attack.strike(LEDGER.name)
         attack.pause(attack.chance.uniform(0, 0.3))
 
 
 def pollers_stopped(attack: Attack) -> None:
-    """SIGTERM the worker that polls, in the middle of its work."""
+    """SIGTERM the ledger's worker that polls, in the middle of its work."""
     for _ in range(attack.times(30, 2)):
-        attack.strike("worker", signal.SIGTERM)
+        attack.strike(LEDGER.name, signal.SIGTERM)
         attack.pause(attack.chance.uniform(0, 0.3))
 
 
 def stopped_gracefully(attack: Attack) -> None:
     """SIGTERM workers in the middle of their work."""
-    attack.strike("worker", signal.SIGTERM)
+    attack.strike(LEDGER.name, signal.SIGTERM)
     left = attack.times(99, 2)
     slowest = 0.0
     while left > 0:

@@ -195,16 +195,6 @@ def test_lanes_where_all_is_done_are_not_due(session, queue):
     assert due(session, queue) == []
 
 
-def test_depths_count_what_is_queued_and_since_when(session, queue):
-    for seconds in (3, 1, 2):
-        submit(session, 1, queue=queue, submitted_at=NOW + seconds * SECOND)
-    done = submit(session, 1, queue=queue)
-    jobs.finish(session, [Outcome(done.id, result={})], began=NOW, now=NOW)
-
-    found = [row for row in jobs.depths(session) if row[0] == queue]
-    assert found == [(queue, 1, 3, NOW + SECOND)]
-
-
 # Periodic jobs
 
 
@@ -259,3 +249,15 @@ def test_when_a_periodic_job_last_succeeded_is_known(session):
 
     assert jobs.last_success(session, "test.look") == NOW + SECOND
     assert jobs.last_success(session, "test.never") is None
+
+
+def test_how_each_periodic_job_ended_last_is_known(session):
+    periodic(session, **DONE, finished_at=NOW)
+    periodic(session, state="failed", finished_at=NOW + SECOND, problem={"code": "x"})
+    # Of these nobody has run.
+    periodic(session, state="expired", finished_at=NOW + DAY)
+    periodic(session, "test.other")
+
+    found = jobs.last_runs(session)
+    assert found["test.look"] == ("failed", NOW + SECOND, {"code": "x"})
+    assert "test.other" not in found

@@ -1,44 +1,15 @@
 """However a job ends, whoever waits for it is told, and not before it is true."""
 
-from datetime import timedelta
-
 import psycopg2
 import pytest
 
 from domain import jobs
 from domain.ids import uuid7
-from domain.jobs import CHANNEL, Outcome, Viewer
+from domain.jobs import CHANNEL, Outcome
+from tests.domain.jobs.endings import STATES
 from tests.factories import NOW, make_job, make_lane
 
-LATER = NOW + timedelta(days=2)
 PRINCIPAL = uuid7()
-VIEWER = Viewer("commons", PRINCIPAL, operator=False)
-
-
-def finish(session, job):
-    jobs.finish(session, [Outcome(job.id, result={})], began=NOW, now=NOW)
-
-
-def finish_leased(session, job):
-    claim = jobs.lease(session, job.id, until=NOW, now=NOW)
-    jobs.finish_leased(session, claim, Outcome(job.id, result={}), now=NOW)
-
-
-def fail(session, job):
-    jobs.fail(session, job.id, attempt=1, attempts_max=1, now=NOW)
-
-
-def take_back(session, job):
-    jobs.lease(session, job.id, until=NOW, now=NOW)
-    jobs.take_back(session, attempts_max=1, now=NOW)
-
-
-def expire(session, _job):
-    jobs.expire(session, count=100_000, now=LATER)
-
-
-def cancel(session, job):
-    jobs.cancel(session, job.id, VIEWER, now=NOW)
 
 
 @pytest.fixture
@@ -59,11 +30,7 @@ def heard(database_url):
     connection.close()
 
 
-@pytest.mark.parametrize(
-    "end",
-    [finish, finish_leased, fail, take_back, expire, cancel],
-    ids=lambda end: end.__name__,
-)
+@pytest.mark.parametrize("end", STATES, ids=lambda end: end.__name__)
 def test_whoever_waits_is_told_when_a_job_ends(sessions, heard, end):
     job = make_job(lane=make_lane(), principal=PRINCIPAL)
     with sessions.begin() as session:

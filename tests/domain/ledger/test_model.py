@@ -71,7 +71,7 @@ claims = st.builds(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=40)
 @given(data=st.data(), sequence=st.lists(claims, max_size=25), twice=st.booleans())
 def test_the_books_are_those_of_one_write_after_another(engine, data, sequence, twice):
     sequence = sequence * (1 + twice)

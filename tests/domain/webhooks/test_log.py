@@ -14,6 +14,7 @@ from domain.webhooks import (
     NoSuchWebhook,
     TooManyWebhooks,
     WebhookDisabled,
+    log,
 )
 from domain.webhooks.record import AttemptRow
 from tests.factories import NOW, make_owner
@@ -173,6 +174,15 @@ def test_depths_are_counted_by_application_and_state(endpoints):
     ]
 
     assert sorted(own) == [("failed", 2), ("waiting", 1)]
+
+
+def test_no_more_are_counted_of_an_endpoint_than_that(endpoints, monkeypatch):
+    monkeypatch.setattr(log, "COUNTED_MAX", 2)
+    one = endpoints.make()
+    endpoints.ping(one, 3)
+    endpoints.ping(endpoints.make(one.application), 1)
+
+    assert (one.application, "waiting", 3) in webhooks.depths(endpoints.session)
 
 
 def test_an_application_has_so_many_endpoints_at_most(endpoints):

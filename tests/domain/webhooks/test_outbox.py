@@ -1,7 +1,6 @@
 """Each event is stored once for each endpoint that listens, with what it tells of."""
 
 from collections import Counter
-from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -10,13 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain import jobs, webhooks
-from domain.errors import Refused
 from domain.ids import uuid7
-from domain.jobs import Outcome, Viewer, claims
+from domain.jobs import Outcome, claims
 from domain.ledger import books
 from domain.webhooks import EVENTS
 from domain.webhooks.outbox import heard
 from domain.webhooks.record import Delivery, Endpoint
+from tests.domain.jobs.endings import (
+    LATER,
+    STATES,
+    cancel,
+    expire,
+    fail,
+    finish,
+    refuse,
+)
 from tests.factories import (
     NOW,
     fund,
@@ -29,8 +36,8 @@ from tests.factories import (
     post_one,
 )
 
-LATER = NOW + timedelta(days=2)
 PRINCIPAL = uuid7()
+ENDINGS = {end: f"job.{state}" for end, state in STATES.items()}
 
 _numbers = count(1)
 
@@ -70,49 +77,6 @@ def submit(session, application, count=1, **fields):
     ]
     jobs.submit(session, made)
     return made
-
-
-def finish(session, job):
-    jobs.finish(session, [Outcome(job.id, result={})], began=NOW, now=NOW)
-
-
-def refuse(session, job):
-    refused = Outcome(job.id, refusal=Refused())
-    jobs.finish(session, [refused], began=NOW, now=NOW)
-
-
-def finish_leased(session, job):
-    claim = jobs.lease(session, job.id, until=NOW, now=NOW)
-    jobs.finish_leased(session, claim, Outcome(job.id, result={}), now=NOW)
-
-
-def fail(session, job):
-    jobs.fail(session, job.id, attempt=1, attempts_max=1, now=NOW)
-
-
-def take_back(session, job):
-    jobs.lease(session, job.id, until=NOW, now=NOW)
-    jobs.take_back(session, attempts_max=1, now=NOW)
-
-
-def cancel(session, job):
-    viewer = Viewer(job.application, PRINCIPAL, operator=False)
-    jobs.cancel(session, job.id, viewer, now=NOW)
-
-
-def expire(session, _job):
-    jobs.expire(session, count=100_000, now=LATER)
-
-
-ENDINGS = {
-    finish: "job.succeeded",
-    finish_leased: "job.succeeded",
-    refuse: "job.refused",
-    fail: "job.failed",
-    take_back: "job.failed",
-    cancel: "job.cancelled",
-    expire: "job.expired",
-}
 
 
 @pytest.mark.parametrize(

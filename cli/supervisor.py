@@ -11,7 +11,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Final
@@ -41,13 +40,22 @@ class Interrupted(click.ClickException):
 
 
 @dataclass
+class Pipe:
+    """What a process and those it started print, until the last of them ends."""
+
+    role: str
+    descriptor: int
+    lines: Lines = field(default_factory=Lines)
+    open: bool = True
+
+
+@dataclass
 class Child:
     """A program, and the process that runs it now, if any."""
 
     program: Program
     process: subprocess.Popen[bytes] | None = None
-    pipe: int = -1
-    lines: Lines = field(default_factory=Lines)
+    pipe: Pipe | None = None
     started: float = 0.0
     restart_at: float = 0.0
     crashes: int = 0
@@ -148,25 +156,29 @@ class Supervisor:
         self.output.flush()
 
     def _spawn(self, child: Child) -> None:
-        child.pipe, childs_end = os.pipe()
-        os.set_blocking(child.pipe, False)
-        child.process = child.program.start(childs_end)
-        os.close(childs_end)
-        child.lines = Lines()
+        ours, childs = os.pipe()
+        os.set_blocking(ours, False)
+        child.process = child.program.start(childs)
+        os.close(childs)
+        child.pipe = Pipe(child.program.role, ours)
         child.started, child.restart_at = time.monotonic(), 0.0
-        self._selector.register(child.pipe, selectors.EVENT_READ, child)
+        self._selector.register(ours, selectors.EVENT_READ, child.pipe)
         self._changed()
 
-    def _relay(self, child: Child) -> bool:
-        """Pass on what a child said; say whether there may be more."""
+    def _relay(self, pipe: Pipe) -> bool:
+        """Pass on what was printed; say whether there may be more at once."""
+        if not pipe.open:
+            return False
         try:
-            data = os.read(child.pipe, _READ_BYTES)
+            data = os.read(pipe.descriptor, _READ_BYTES)
         except BlockingIOError:
             return False
-        for line in child.lines.feed(data):
-            self.output.relay(child.program.role, line)
+        for line in pipe.lines.feed(data):
+            self.output.relay(pipe.role, line)
         if not data:
-            self._selector.unregister(child.pipe)
+            self._selector.unregister(pipe.descriptor)
+            os.close(pipe.descriptor)
+            pipe.open = False
         return bool(data)
 
     def _check(
@@ -180,12 +192,10 @@ class Supervisor:
             child.spared.add(process.pid)
         else:
             _signal_group(process.pid, signal.SIGKILL)
-        while child.pipe in self._selector.get_map() and self._relay(child):
+        # Not closed here: the spared still print, and would fail on a broken pipe.
+        while child.pipe is not None and self._relay(child.pipe):
             pass
-        with suppress(KeyError):
-            self._selector.unregister(child.pipe)
-        os.close(child.pipe)
-        child.process = None
+        child.process = child.pipe = None
         if restarting:
             self._plan_restart(child, code)
         self._changed()

@@ -133,6 +133,27 @@ def test_what_a_pool_started_may_finish_and_is_gone_at_the_end(supervisor, said)
     wait_until_gone(grandchild)
 
 
+TALKER = (
+    "import time; time.sleep(0.5); print('still here', flush=True); time.sleep(600)"
+)
+PARENT_OF_TALKER = PARENT.replace(repr(FOREVER), repr(TALKER))
+
+
+def test_what_a_pool_started_is_heard_when_the_pool_is_gone(supervisor, said):
+    """Who prints to nobody fails, and its job with it."""
+    supervisor.start(program("workers", PARENT_OF_TALKER, spares_its_own=True))
+    assert supervisor.wait_until(lambda: "child " in said(), 10)
+    spared = int(said().split("child ")[1].split()[0])
+    # The next pool must not say it in its place.
+    child = supervisor.children["workers"]
+    child.program = program("workers", FOREVER, spares_its_own=True)
+    kill_and_wait(supervisor, "workers")
+    assert supervisor.wait_until(lambda: "workers    | still here" in said(), 10)
+    assert running(spared)
+    supervisor.stop(["workers"])
+    wait_until_gone(spared)
+
+
 def test_a_deaf_child_is_killed_when_its_grace_is_over(supervisor, said):
     supervisor.start(program("worker", DEAF, grace_seconds=0.3))
     assert supervisor.wait_until(lambda: "hello" in said(), 10)

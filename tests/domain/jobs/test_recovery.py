@@ -153,7 +153,8 @@ def test_a_job_someone_is_working_on_does_not_expire_under_them(sessions, lane):
 
 
 def due(session, queue, now=NOW):
-    return [lane for name, lane in jobs.due_lanes(session, now=now) if name == queue]
+    lanes = jobs.due_lanes(session, now=now)
+    return sorted(lane for name, lane in lanes if name == queue)
 
 
 @pytest.fixture

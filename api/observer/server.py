@@ -52,7 +52,8 @@ def application() -> "Wsgi":
     from psycopg2 import extensions  # noqa: PLC0415
 
     from api.observer.app import create_observer  # noqa: PLC0415
+    from api.observer.kept import Kept  # noqa: PLC0415
     from api.worker import wait  # noqa: PLC0415
 
     extensions.set_wait_callback(partial(wait, seconds=_DATABASE_SECONDS))
-    return create_observer()
+    return Kept(create_observer())

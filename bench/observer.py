@@ -51,7 +51,7 @@ class Seen:
 
     @property
     def change(self) -> float:
-        """Return the median of them: neighbours see the same machine, all of them not."""
+        """Return the median of them: neighbours see the same machine."""
         return statistics.median(self.changes)
 
     @property
@@ -140,8 +140,8 @@ generator, run beside the stack and take their part of the processors.
 |---|---|---|
 {chr(10).join(lines)}
 
-The median of {len(seen.changes)} pairs differs by **{seen.change:+.1%}**; the bound is \
-{-CHANGE_MAX:.0%}. The middle half of them is from {low:+.1%} to {high:+.1%}.
+The median of {len(seen.changes)} pairs differs by **{seen.change:+.1%}**; the bound \
+is {-CHANGE_MAX:.0%}. The middle half of them is from {low:+.1%} to {high:+.1%}.
 """
 
 

@@ -187,7 +187,7 @@ def _tell(req: falcon.Request, session: Session, case: Case, now: datetime) -> N
         "actor": principal_of(req).id,
         "request_id": req.context.request_id,
     }
-    announcing.announce(session, case, now=now, **who)
+    announcing.announce(session, case.row.id, now=now, **who)
 
 
 def _subject(case: Case) -> str:

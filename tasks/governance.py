@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.orm import Session
 
+from domain.councils import countback
 from domain.governance import (
     advancing,
     announcing,
@@ -82,6 +83,12 @@ def tally(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]
 def count(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
     """Count the ballots of a proposal by another method, for advice."""
     return counts.run(session, claim, now=now)
+
+
+@long_job(countback.FILL)
+def fill_seat(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
+    """Give a seat that ended early to the next by the same ballots."""
+    return countback.run(session, claim, now=now)
 
 
 @long_job(executing.EXECUTE)

@@ -153,6 +153,23 @@ def test_two_hundred_at_once_leave_one_effective_ballot(
     assert mine(person, vote)["ballots"][0]["choice"] == rows[-1].ballot
 
 
+@pytest.mark.parametrize(
+    "rules", [{}, {"secret": True, "replaceable": False}], ids=["open", "secret"]
+)
+def test_no_operator_cancels_the_ballot_of_another(
+    person, new_person, make_vote, rules
+):
+    operator = new_person("operator")
+    waiting = person.post(ballots(make_vote(**rules)), body()).headers["Location"]
+
+    refused = operator.delete(waiting)
+    state = operator.get(waiting).json["state"]
+
+    assert (refused.status_code, refused.json["code"]) == (403, "not_your_ballot")
+    assert state == "queued"
+    assert person.delete(waiting).json["state"] == "cancelled"
+
+
 def test_keys_do_not_vote(caller, make_vote):
     answer = caller.post(ballots(make_vote()), body())
 

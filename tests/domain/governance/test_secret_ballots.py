@@ -126,17 +126,6 @@ def test_what_wrote_a_row_and_where_it_lies_is_not_for_the_application(
     assert refused.value.orig.pgcode == FORBIDDEN
 
 
-@pytest.mark.parametrize(
-    "table", ["secret_ballots", "ballot_receipts", "participations"]
-)
-@pytest.mark.parametrize("deed", ["DELETE FROM {}", "UPDATE {} SET proposal_id = NULL"])
-def test_what_was_cast_is_not_changed(owner_engine, table, deed):
-    with owner_engine.connect() as connection, pytest.raises(DBAPIError) as refused:
-        connection.execute(sa.text(deed.format(table)))
-
-    assert refused.value.orig.pgcode == REFUSED
-
-
 # The job
 
 

@@ -18,9 +18,10 @@ from domain.governance.voting_record import (
     SecretBallot,
 )
 from domain.ids import derived_id, uuid7
-from domain.jobs import Job
+from domain.jobs import Job, Viewer
 from tasks._sealing import seal, unseal
 from tests.domain.governance.votes import (
+    DAY,
     VOTING,
     ballot,
     find,
@@ -173,6 +174,35 @@ def test_nothing_else_of_what_was_asked_for_can_be_changed(
         session.execute(change, {"payload": payload, "id": job_id})
 
     assert refused.value.orig.pgcode == REFUSED
+    assert payload_of(session, job_id) == {"proposal_id": "p", "sealed": "abc"}
+
+
+@pytest.mark.parametrize("end", ["cancelled", "expired"])
+def test_a_ballot_that_is_not_cast_after_all_does_not_stay_sealed_either(session, end):
+    job_id = submitted(session, CAST_SECRET, {"proposal_id": "p", "sealed": "abc"})
+    other = submitted(session, "governance.cast", {"proposal_id": "p", "choice": "no"})
+
+    for one in (job_id, other):
+        if end == "cancelled":
+            job = session.get(Job, one)
+            viewer = Viewer(job.application, job.principal, operator=False)
+            jobs.cancel(session, one, viewer, now=NOW)
+        else:
+            jobs.expire(session, count=1_000, now=NOW + 2 * DAY)
+
+    session.expire_all()
+    assert {session.get(Job, one).state for one in (job_id, other)} == {end}
+    assert payload_of(session, job_id) == {"proposal_id": "p"}
+    assert payload_of(session, other) == {"proposal_id": "p", "choice": "no"}
+
+
+def test_a_ballot_that_failed_stays_sealed_for_another_try(session):
+    job_id = submitted(session, CAST_SECRET, {"proposal_id": "p", "sealed": "abc"})
+
+    jobs.fail(session, job_id, attempt=1, attempts_max=1, now=NOW)
+
+    session.expire_all()
+    assert session.get(Job, job_id).state == "failed"
     assert payload_of(session, job_id) == {"proposal_id": "p", "sealed": "abc"}
 
 

@@ -9,9 +9,6 @@ from sqlalchemy.orm import Session
 from domain.governance import cases
 from domain.governance.carrying import Forest
 from domain.governance.cases import Case
-from domain.governance.lifecycle import Event
-from domain.governance.record import NoSuchProposal, Proposal, ProposalEvent
-from domain.governance.record import ProposalType as Type
 from domain.governance.voting_record import (
     ConflictOfInterest,
     Elector,
@@ -21,27 +18,6 @@ from domain.governance.voting_record import (
 from domain.users import User
 
 BALLOTS_SHOWN_MAX: Final = 50
-
-
-def may_be_secret(session: Session, proposal_id: UUID) -> tuple[bool, bool]:
-    """Say whether a proposal is voted on in secret, and whether that is settled.
-
-    Its type may change until it is opened: so long, anything cast is taken for secret.
-    Raises NoSuchProposal.
-    """
-    opened = sa.exists().where(
-        ProposalEvent.proposal_id == Proposal.id, ProposalEvent.kind == Event.OPENED
-    )
-    chosen = sa.select(Type.parameters["secret"].as_boolean(), opened).where(
-        Proposal.id == proposal_id,
-        Type.name == Proposal.type,
-        Type.version == Proposal.type_version,
-    )
-    found = session.execute(chosen).first()
-    if found is None:
-        raise NoSuchProposal
-    secret, is_opened = found
-    return bool(secret) or not is_opened, is_opened
 
 
 def describe(session: Session, proposal_id: UUID, *, voter: UUID) -> dict[str, Any]:

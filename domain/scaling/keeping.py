@@ -21,11 +21,19 @@ _ROLLED_AT_ONCE: Final = timedelta(days=2)
 
 # One leader of all controllers on this database, for as long as its session lasts.
 _LEADER: Final = sa.text("SELECT pg_try_advisory_lock(hashtext('coin controller'))")
+# Whoever hangs would lead for ever: the server ends a session that says nothing.
+_MUST_SPEAK: Final = sa.text("SELECT set_config('idle_session_timeout', :most, false)")
 
 
-def lead(session: Session) -> bool:
-    """Become the leader until this session's connection ends, unless another is."""
-    return bool(session.scalar(_LEADER))
+def lead(session: Session, *, silent_seconds: float) -> bool:
+    """Become the leader, unless another is, until this connection ends or is silent.
+
+    It is to be used for nothing else, and never given back to a pool.
+    """
+    led = bool(session.scalar(_LEADER))
+    if led:
+        session.execute(_MUST_SPEAK, {"most": f"{1000 * silent_seconds:.0f}ms"})
+    return led
 
 
 def record(session: Session, actions: Sequence[ControllerAction]) -> None:

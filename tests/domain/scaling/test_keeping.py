@@ -171,12 +171,16 @@ def controllers(database_url):
         engine.dispose()
 
 
+def lead(session):
+    return scaling.lead(session, silent_seconds=60)
+
+
 def test_one_leads_and_the_next_when_its_connection_has_ended(controllers):
     first, second = controllers
-    led = [scaling.lead(first), scaling.lead(second), scaling.lead(first)]
+    led = [lead(first), lead(second), lead(first)]
     first.rollback()
-    after_a_transaction = scaling.lead(second)
+    after_a_transaction = lead(second)
     first.get_bind().dispose()
 
     assert (led, after_a_transaction) == ([True, False, True], False)
-    eventually(lambda: scaling.lead(second))
+    eventually(lambda: lead(second))

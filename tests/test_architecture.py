@@ -33,8 +33,8 @@ MAY_IMPORT = {
     },
     "controller": {
         *("domain", "celeryconfig", "logconfig"),
-        *("celery", "kombu", "kubernetes", "prometheus_client", "psutil", "redis"),
-        *("sqlalchemy", "structlog", "urllib3"),
+        *("celery", "kombu", "kubernetes", "prometheus_client", "psutil", "psycopg2"),
+        *("redis", "sqlalchemy", "structlog", "urllib3"),
     },
     "migrations": {"domain", "alembic", "sqlalchemy"},
     "celeryconfig": {"kombu"},

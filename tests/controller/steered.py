@@ -20,6 +20,7 @@ from domain.ids import uuid7
 from domain.jobs import NewJob, submit
 from domain.settings import Settings
 from domain.workers import OUTBOUND, Done, Presence
+from domain.workload import HostLoad
 from tests.factories import NOW
 
 GROUP = Group(
@@ -63,6 +64,22 @@ class Crew:
 
     def close(self):
         pass
+
+
+class Full(HostReader):
+    """A host with room for everything, but on its disk."""
+
+    def read(self, pids):
+        return HostLoad(
+            cpu=10.0,
+            cores=8,
+            load=0.1,
+            memory=20.0,
+            memory_available=2**34,
+            swap=0.0,
+            disk=97.0,
+            workers=len(pids),
+        )
 
 
 class Steered:

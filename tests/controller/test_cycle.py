@@ -3,10 +3,11 @@
 from datetime import timedelta
 
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
-from controller import policy
+from controller import cycle, policy
 from controller.targets import Unavailable
-from tests.controller.steered import Crew, classic_rules, steered
+from tests.controller.steered import Crew, Full, classic_rules, steered
 from tests.databases import administer
 from tests.waiting import eventually
 
@@ -197,24 +198,143 @@ def test_workers_that_do_not_end_are_heard_of(own_database):
 def test_without_a_database_nothing_moves_and_it_is_recorded_later(
     own_database, servers
 ):
-    name = sa.make_url(own_database).database
     with steered(own_database) as one:
         one.turn()
-        administer(
-            servers["database"],
-            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: E501, S608
-        )
+        refuse(servers, own_database)
         away = [one.turn() for _ in range(2)]
         assert {row.reason for row in away} == {"held, the database does not answer"}
         assert one.target.told == []
 
-        administer(servers["database"], f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        admit(servers, own_database)
         one.turn()
         reasons = [row.reason for row in one.records()]
 
         assert reasons[1:3] == ["held, the database does not answer"] * 2
         assert len(reasons) == 4
+
+
+def refuse(servers, url):
+    """Let nobody into a database, and end who is in it."""
+    name = sa.make_url(url).database
+    administer(
+        servers["database"],
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: E501, S608
+    )
+
+
+def admit(servers, url):
+    name = sa.make_url(url).database
+    administer(servers["database"], f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def test_what_becomes_too_much_to_keep_is_said(own_database, servers, monkeypatch):
+    monkeypatch.setattr(cycle, "_UNWRITTEN_MAX", 3)
+    with steered(own_database) as one, capture_logs() as logs:
+        one.turn()
+        refuse(servers, own_database)
+        for _ in range(5):
+            one.turn()
+        admit(servers, own_database)
+        one.turn()
+        rows = one.records()
+
+    # The newest three of the six that could not be written at once.
+    assert len(rows) == 1 + 3
+    said = [line for line in logs if "given_up" in line["event"]]
+    assert [line["event"] for line in said] == [
+        "records_given_up",
+        "records_were_given_up",
+    ]
+    assert said[-1]["count"] == 3
+
+
+def sentences(logs, level="info"):
+    return [
+        line["sentence"]
+        for line in logs
+        if line["event"] == "decided" and line["log_level"] == level
+    ]
+
+
+def test_the_log_carries_the_sentence_of_what_was_told(own_database):
+    with steered(own_database) as one, capture_logs() as logs:
+        one.arrive(40, seconds_ago=4)
+        decided = one.turn()
+
+    assert sentences(logs) == [decided.sentence]
+
+
+def test_what_stays_as_it_was_is_said_once(own_database):
+    with steered(own_database) as one, capture_logs() as logs:
+        first = one.turn()
+        for _ in range(3):
+            one.turn()
+
+    assert sentences(logs) == [first.sentence]
+    assert len(sentences(logs, "debug")) == 3
+
+
+def test_a_recommendation_is_said_when_it_is_another(own_database):
+    with steered(own_database, active=False) as one, capture_logs() as logs:
+        one.turn()
+        one.arrive(40, seconds_ago=4)
+        for _ in range(3):
+            would = one.turn()
+
+    said = sentences(logs)
+    assert len(said) < 4
+    assert f"would be told {would.desired}" in said[-1]
+
+
+def test_a_hold_is_said_when_it_begins_and_when_it_ends(own_database):
+    with steered(own_database) as one, capture_logs() as logs:
+        one.turn()
+        one.order(None)
+        for _ in range(3):
+            one.turn()
+        one.release()
+        one.turn()
+
+    assert [": order 1: to hold" in said for said in sentences(logs)] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_that_the_database_is_away_is_said_once_as_a_sentence(own_database, servers):
+    with steered(own_database) as one:
+        one.turn()
+        refuse(servers, own_database)
+        with capture_logs() as logs:
+            for _ in range(3):
+                one.turn()
+        admit(servers, own_database)
+
+    assert sentences(logs) == [
+        "outbound: held, the database does not answer; told nothing"
+    ]
+    assert [line["event"] for line in logs].count("database_away") == 1
+
+
+def test_what_is_nearly_used_up_is_said_once_under_any_policy(own_database):
+    with steered(own_database, host=Full()) as one, capture_logs() as logs:
+        for _ in range(3):
+            one.turn()
+
+    said = [line["sentence"] for line in logs if line["event"] == "alarm"]
+    assert said == ["disk 97 % is above 90 %"]
+
+
+def test_how_long_a_commit_took_is_measured_by_the_cycle_before(own_database):
+    with steered(own_database) as one:
+        one.turn()
+        unmeasured = one.cycle.sensed.sample.database.commit_ms
+        one.turn()
+
+        assert unmeasured is None
+        assert 0 < one.cycle.sensed.sample.database.commit_ms < 5_000
 
 
 def test_a_clock_that_jumps_holds_for_a_turn(own_database):

@@ -1,18 +1,22 @@
 """The controller as it is run: a process that leads, yields, and ends when told."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from urllib.request import urlopen
 
 import pytest
+import sqlalchemy as sa
 
 from cli.processes import free_port
 from domain import scaling
 from domain.db import create_engine, session_factory
 from domain.settings import Settings
+from tests.api.observer.relay import Relay
 from tests.databases import ROOT
 from tests.waiting import eventually
 
@@ -38,17 +42,57 @@ def controller(url, **environment):
 
 
 @pytest.fixture
-def recorded(own_database):
+def rows(own_database):
     engine = create_engine(Settings(database_url=own_database))
     sessions = session_factory(engine)
 
-    def controllers():
+    def rows():
         with sessions() as session:
-            rows = scaling.history(session, count=100)
-            return [row.controller.rpartition(":")[2] for row in reversed(rows)]
+            return list(reversed(scaling.history(session, count=100)))
 
-    yield controllers
+    yield rows
     engine.dispose()
+
+
+@pytest.fixture
+def recorded(rows):
+    return lambda: [row.controller.rpartition(":")[2] for row in rows()]
+
+
+@pytest.fixture
+def relay(own_database):
+    """A relay before the database."""
+    url = sa.make_url(own_database)
+    relay = Relay(url.host, url.port or 5432)
+    yield relay
+    relay.close()
+
+
+def words(process, said, *, within=30):
+    """Return what a controller logs, up to the line that is asked for."""
+    found = []
+    # Whoever says nothing would be listened to for ever.
+    with closing_after(process, within):
+        for line in process.stdout:
+            found.append(json.loads(line))
+            if said(found[-1]):
+                return found
+    raise AssertionError(f"not said within {within} s, but {found}")
+
+
+@contextmanager
+def closing_after(process, seconds):
+    """End a process that is not done with a block in time."""
+    ending = threading.Timer(seconds, process.kill)
+    ending.start()
+    try:
+        yield
+    finally:
+        ending.cancel()
+
+
+def is_held(line):
+    return "the database does not answer" in line.get("sentence", "")
 
 
 def test_it_leads_records_and_ends_when_told(own_database, recorded):
@@ -62,6 +106,40 @@ def test_it_leads_records_and_ends_when_told(own_database, recorded):
         [True] * 3
     )
     assert set(recorded()) == {str(process.pid)}
+
+
+def test_a_cycle_is_five_seconds(own_database, rows):
+    with controller(own_database):
+        first, second = eventually(
+            lambda: moments if len(moments := times(rows())) > 1 else None, within=30
+        )[:2]
+
+    assert 4.5 < (second - first).total_seconds() < 7.5
+
+
+def times(rows):
+    """Return when there was a cycle."""
+    return sorted({row.at for row in rows})
+
+
+def test_a_frozen_database_holds_and_is_recorded_when_it_thaws(
+    own_database, relay, rows
+):
+    """It takes what is said to it, and says nothing: no refusal, no end."""
+    through = sa.make_url(own_database).set(host="127.0.0.1", port=relay.port)
+    url = through.render_as_string(hide_password=False)
+    with controller(url) as process:
+        words(process, lambda line: line["event"] == "leading")
+        eventually(rows, within=20)
+        relay.freeze()
+        said = words(process, is_held, within=20)
+        relay.thaw()
+        eventually(
+            lambda: "held, the database does not answer" in {r.reason for r in rows()},
+            within=30,
+        )
+
+    assert "database_away" in {line["event"] for line in said}
 
 
 def test_a_killed_one_is_followed_by_who_stood_by(own_database, recorded):

@@ -85,6 +85,8 @@ def test_an_action_says_in_one_line_what_was_done_and_why():
 
     assert action.sentence == "ledger 2 → 4: as it was; memory allows 4; told 4"
     assert make_action("mail").sentence == "mail 2: as it was; nothing to do"
+    unknown = make_action("mail", current=None, desired=None)
+    assert unknown.sentence == "mail: as it was; nothing to do"
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -15,6 +15,7 @@ from controller.telling import Telling
 from controller.tick import TICK_SECONDS, service_seconds
 from domain.scaling import ControllerAction, ControllerOrder
 from domain.workers import WorkerGroup
+from domain.workload import Sample
 
 _SERVICE_TICKS: Final = 12
 
@@ -144,6 +145,11 @@ class Steering:
             return None, f"not told, {observed.owned_by} decides"
         if mode == "dry_run":
             return None, f"would be told {size}"
+        return self._tell(size, observed, now)
+
+    def _tell(
+        self, size: int, observed: Observed, now: datetime
+    ) -> tuple[int | None, str]:
         if not self._telling.due(size, observed, now):
             return None, f"told {size} before, waiting for it"
         try:
@@ -151,7 +157,12 @@ class Steering:
         except Unavailable as error:
             self._telling.told(size, size, now)
             return None, f"could not be told {size}: {error}"
+        if ordered is None:
+            self._telling.unable(size, observed, now)
+            return None, f"nobody can be told {size} now"
         self._telling.told(size, ordered, now)
+        if ordered == observed.size:
+            return None, f"on the way to {size}"
         return ordered, f"told {ordered}"
 
     def _alive(self, sensed: Sensed) -> int:
@@ -164,8 +175,7 @@ class Steering:
         found: dict[str, Any] = {"faults": list(sensed.faults)}
         if crew := sensed.sample.crews.get(self.group.name):
             found |= {"alive": crew.alive, "busy": crew.busy}
-        if host := sensed.sample.host:
-            found |= {"cpu": host.cpu, "memory": host.memory, "disk": host.disk}
+        found |= _room(sensed.sample)
         if ticks:
             newest = ticks[-1]
             service = service_seconds(list(ticks)[-_SERVICE_TICKS:], jobs_min=1)
@@ -177,6 +187,25 @@ class Steering:
                 "oldest_seconds": round(newest.oldest, 3),
             }
         return found
+
+
+def _room(sample: Sample) -> dict[str, Any]:
+    """Return what ceilings are made of."""
+    found: dict[str, Any] = {}
+    if host := sample.host:
+        found |= {
+            "cpu": host.cpu,
+            "load": host.load and round(host.load, 2),
+            "memory": host.memory,
+            "memory_available": host.memory_available,
+            "swap": host.swap,
+            "disk": host.disk,
+            "worker_bytes": host.worker_bytes,
+        }
+    if database := sample.database:
+        found["connections"] = database.connections
+        found["connections_max"] = database.connections_max
+    return found
 
 
 def _overruled(decision: Decision, order: ControllerOrder | None) -> Decision:

@@ -17,6 +17,8 @@ class Telling:
         self._wanted: int | None = None
         # On the way to what is wanted, perhaps.
         self._size: int | None = None
+        # It had that size, and could not be told another.
+        self._unable = False
         self._times = 0
         self._first: datetime | None = None
         self._at: datetime | None = None
@@ -25,7 +27,7 @@ class Telling:
 
     def due(self, wanted: int, observed: Observed, now: datetime) -> bool:
         """Say whether to tell it now; in vain, the same thing ever more seldom."""
-        new = wanted != self._wanted or not self._disobeyed(observed)
+        new = wanted != self._wanted or not self._in_vain(observed)
         if new or self._at is None or now < self._at:
             return True
         wait = min(_AGAIN_MOST_SECONDS, _AGAIN_SECONDS * 2 ** (self._times - 1))
@@ -33,11 +35,18 @@ class Telling:
 
     def told(self, wanted: int, size: int, now: datetime) -> None:
         """Note that it was told a size on the way to what is wanted."""
-        if size == self._size:
+        self._note(wanted, size, now, unable=False)
+
+    def unable(self, wanted: int, observed: Observed, now: datetime) -> None:
+        """Note that it could be told nothing, and has the size it had."""
+        self._note(wanted, observed.size, now, unable=True)
+
+    def _note(self, wanted: int, size: int, now: datetime, *, unable: bool) -> None:
+        if (size, unable) == (self._size, self._unable):
             self._times += 1
         else:
             self._times, self._first = 1, now
-        self._wanted, self._size, self._at = wanted, size, now
+        self._wanted, self._size, self._unable, self._at = wanted, size, unable, now
 
     def notes(
         self,
@@ -61,5 +70,12 @@ class Telling:
     def _began(self, now: datetime) -> bool:
         return self._agreed_at is not None and self._agreed_at <= now
 
+    def _in_vain(self, observed: Observed) -> bool:
+        """Say whether all is as if nothing had been said."""
+        if self._unable:
+            return self._size == observed.size
+        return self._disobeyed(observed)
+
     def _disobeyed(self, observed: Observed) -> bool:
-        return self._size is not None and self._size != observed.size
+        told = None if self._unable else self._size
+        return told is not None and told != observed.size

@@ -13,6 +13,9 @@ from domain.scaling.record import ControllerAction, ControllerOrder
 WHOLE_FOR: Final = timedelta(hours=2)
 # Quiet cycles of so long become one row: of two groups, some 20 MB a year.
 QUIET_FOR: Final = timedelta(hours=1)
+# A year of quiet cycles is a quarter of these; what is busier reaches less far back.
+KEPT_FOR: Final = timedelta(days=365)
+KEPT_MAX: Final = 70_000
 PAGE_MAX: Final = 100
 _SAID: Final = [
     column.key for column in ControllerAction.__table__.columns if column.key != "id"
@@ -164,10 +167,17 @@ _ROLL_UP: Final = sa.text("""
 """)
 
 
+_TOO_OLD: Final = sa.text("""
+    DELETE FROM controller_actions WHERE until < :since OR id <= (
+        SELECT id FROM controller_actions ORDER BY id DESC OFFSET :most LIMIT 1)
+""")
+
+
 def roll_up(session: Session, *, now: datetime) -> int:
     """Make one row of quiet cycles that are long over; return how many that freed.
 
-    From the newest to where that was done before, however long nobody did it.
+    From the newest to where that was done before, however long nobody did it. What is
+    too old even so is forgotten.
     """
     freed, before = 0, now - WHOLE_FOR
     while (newest := _newest(session, before=before)) is not None:
@@ -181,6 +191,7 @@ def roll_up(session: Session, *, now: datetime) -> int:
         if not rolled:
             break
         freed, before = freed + rolled, after
+    session.execute(_TOO_OLD, {"since": now - KEPT_FOR, "most": KEPT_MAX})
     return freed
 
 

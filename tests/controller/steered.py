@@ -149,6 +149,10 @@ class Steered:
         with self.sessions() as session:
             return list(reversed(scaling.history(session, count=100)))
 
+    def roll_up(self, *, later):
+        with self.sessions.begin() as session:
+            return scaling.roll_up(session, now=self.now + later)
+
     def order(self, size, *, seconds=None, reason=""):
         with self.sessions.begin() as session:
             until = self.now + timedelta(seconds=seconds) if seconds else None

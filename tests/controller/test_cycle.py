@@ -37,6 +37,9 @@ def test_a_backlog_is_met_at_once_and_the_row_says_why(own_database):
         assert row.inputs["ready"] == 40
         assert row.inputs["oldest_seconds"] == 9
         assert max(row.needs, key=row.needs.get) == "backlog"
+        # What its ceilings were made of.
+        assert 0 < row.inputs["connections"] < row.inputs["connections_max"]
+        assert row.inputs["memory_available"] > 0
         assert row.policy == policy.VERSION
         assert row.target == "memory"
         assert row.ms > 0
@@ -159,6 +162,59 @@ def test_a_target_that_cannot_be_told_is_no_move(own_database):
         assert turns[0].result.startswith("could not be told")
         # Asked again, and ever more seldom.
         assert 2 <= len(one.target.told) <= 5
+
+
+class Slow(Crew):
+    """One worker a step, each of which takes two cycles; never more than `most`."""
+
+    most = 3
+    under_way = False
+
+    def apply(self, group, size, observed):
+        self.told.append(size)
+        if self.under_way:
+            self.under_way = False
+            return observed.size
+        if self.size == self.most:
+            return None
+        self.size += 1
+        self.under_way = True
+        return self.size
+
+
+def test_what_is_on_its_way_is_not_told_again_and_again(own_database):
+    with steered(own_database, Slow()) as one:
+        one.order(3)
+        turns = [one.turn() for _ in range(4)]
+
+    assert [row.ordered for row in turns] == [2, None, 3, None]
+    assert [row.result for row in turns] == [
+        "told 2",
+        "on the way to 3",
+        "told 3",
+        "nothing to do",
+    ]
+
+
+def test_a_target_that_can_do_nothing_is_asked_ever_more_seldom_and_is_quiet(
+    own_database,
+):
+    with steered(own_database, Slow(size=3)) as one:
+        one.order(9)
+        turns = [one.turn() for _ in range(120)]
+        freed = one.roll_up(later=timedelta(days=1))
+
+        # At first soon, in the end once a minute.
+        assert 10 <= len(one.target.told) <= 15
+        assert {row.ordered for row in turns} == {None}
+        assert turns[0].result == "nobody can be told 9 now"
+        assert freed == 119
+
+        one.target.most = 9
+        told = len(one.target.told)
+        one.target.size = 4  # somebody else made it so
+        assert one.turn().ordered == 5
+        assert len(one.target.told) == told + 1
 
 
 def test_a_target_that_does_not_do_as_it_is_told_is_found_out(own_database):

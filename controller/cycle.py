@@ -5,7 +5,7 @@ Whatever is missing, the sizes stay as they are, and the record says what was mi
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -76,17 +76,23 @@ class Cycle:
         if looked is None:
             return []
         sensed, orders = looked
-        actions = (
-            [steering.held(jumped, now) for steering in self._steerings]
-            if jumped
-            else [
-                steering.attend(
-                    orders.get(steering.group.name), sensed, self._memory, now
-                )
-                for steering in self._steerings
-            ]
-        )
+        if jumped:
+            actions = [steering.held(jumped, now) for steering in self._steerings]
+        else:
+            actions = self._attend(sensed, orders, now)
         self._record(actions)
+        return actions
+
+    def _attend(
+        self, sensed: Sensed, orders: Mapping[str, ControllerOrder], now: datetime
+    ) -> list[ControllerAction]:
+        """See to each group; what one is given the next does not find."""
+        actions = []
+        for steering in self._steerings:
+            order = orders.get(steering.group.name)
+            action = steering.attend(order, sensed, self._memory, now)
+            sensed = steering.left(sensed, action)
+            actions.append(action)
         return actions
 
     def _look(self, now: datetime) -> tuple[Sensed, dict[str, ControllerOrder]] | None:

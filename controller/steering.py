@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from controller.ceilings import ceilings
+from controller.ceilings import ceilings, without
 from controller.decision import Decision, Group, View
 from controller.memory import Memory
 from controller.sensing import Sensed
@@ -83,6 +83,16 @@ class Steering:
             result="; ".join([result, *observed.notes, *notes]),
             ms=1000 * (time.perf_counter() - began),
             order_id=order.id if order else None,
+        )
+
+    def left(self, sensed: Sensed, action: ControllerAction) -> Sensed:
+        """Return what is measured without what the group was just given."""
+        more = (action.ordered or 0) - (action.current or 0)
+        if action.ordered is None or more <= 0:
+            return sensed
+        here = self._target.here
+        return replace(
+            sensed, sample=without(sensed.sample, self.workers, more, here=here)
         )
 
     def held(self, reason: str, now: datetime) -> ControllerAction:

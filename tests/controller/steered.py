@@ -31,6 +31,7 @@ GROUP = Group(
     start_seconds=1.0,
     service_seconds=0.5,
 )
+ALONE = ((OUTBOUND, GROUP),)
 QUEUES = ("mail", "ledger")
 KIND = "mail.send_password_reset"
 
@@ -85,7 +86,16 @@ class Full(HostReader):
 class Steered:
     """One controller, and what happens around it."""
 
-    def __init__(self, url, target, *, broker=None, host=None, **rules):
+    def __init__(
+        self,
+        url,
+        target,
+        *,
+        broker=None,
+        host=None,
+        groups=((OUTBOUND, GROUP),),
+        **rules,
+    ):
         self.engine = create_engine(Settings(database_url=url), pool_size=3)
         self.sessions = session_factory(self.engine)
         self.target = target
@@ -98,7 +108,10 @@ class Steered:
         }
         self.leadership = Leadership(self.engine)
         self.cycle = Cycle(
-            [Steering(OUTBOUND, GROUP, target, Rules(**{**chosen, **rules}))],
+            [
+                Steering(workers, group, target, Rules(**{**chosen, **rules}))
+                for workers, group in groups
+            ],
             Sensor(broker, host or HostReader(), QUEUES),
             self.leadership,
             self.sessions,
@@ -199,4 +212,5 @@ def _job(at, queue):
         payload="{}",
         submitted_at=at,
         deadline=at + timedelta(days=1),
+        request_id="asked-for",
     )

@@ -1,5 +1,6 @@
 """A whole turn on a real database: what is told, what is recorded, who may."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -7,7 +8,10 @@ from structlog.testing import capture_logs
 
 from controller import cycle, policy
 from controller.targets import Unavailable
-from tests.controller.steered import Crew, Full, classic_rules, steered
+from domain import workload
+from domain.workers import LEDGER, OUTBOUND
+from domain.workload import DatabaseLoad
+from tests.controller.steered import GROUP, Crew, Full, classic_rules, steered
 from tests.databases import administer
 from tests.waiting import eventually
 
@@ -57,6 +61,39 @@ def test_what_came_and_what_it_took_is_measured_between_two_turns(own_database):
         rates = [row.inputs["rate"] for row in one.records()]
         assert rates == [0, 2, 0]  # ten in five seconds, a second later
         assert one.records()[-1].inputs["service_seconds"] == 0.3 / 4
+
+
+def database_with(monkeypatch, *, free):
+    """Have the server say that it has so many connections left."""
+    load = DatabaseLoad(connections=97 - free, connections_max=97, commit_ms=1.0)
+    monkeypatch.setattr(workload, "database", lambda _session, commit_ms: load)
+
+
+def test_connections_that_are_left_bound_a_whole_cycle(own_database, monkeypatch):
+    database_with(monkeypatch, free=5 + 2 * OUTBOUND.connections)
+    with steered(own_database, host=Full()) as one:
+        one.arrive(40, seconds_ago=4)
+        decided = one.turn()
+
+        assert decided.ordered == one.target.size == 1 + 2
+        assert decided.clamps == ["connections allows 3"]
+        assert decided.inputs["connections"] == 97 - 5 - 2 * OUTBOUND.connections
+
+
+def test_two_groups_that_grow_at_once_share_what_is_left(own_database, monkeypatch):
+    database_with(monkeypatch, free=5 + 2 * OUTBOUND.connections + LEDGER.connections)
+    groups = ((OUTBOUND, GROUP), (LEDGER, replace(GROUP, name="ledger")))
+    with steered(own_database, host=Full(), groups=groups, lanes=30) as one:
+        one.target.deaf = True  # of each group there stays one
+        one.arrive(100, seconds_ago=4)
+        one.arrive(100, seconds_ago=4, queue="ledger")
+        one.turn()
+
+        assert one.target.told == [3, 2]
+        assert [row.clamps[0] for row in one.records()] == [
+            "connections allows 3",
+            "connections allows 2",
+        ]
 
 
 def test_a_group_comes_down_again_when_all_is_done(own_database):

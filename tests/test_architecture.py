@@ -37,7 +37,7 @@ MAY_IMPORT = {
         *("redis", "sqlalchemy", "structlog", "urllib3"),
     },
     "migrations": {"domain", "alembic", "sqlalchemy"},
-    "celeryconfig": {"kombu"},
+    "celeryconfig": set(),
     "flowerconfig": {"tornado"},
     "logconfig": {"orjson", "structlog"},
     "tracing": {"opentelemetry", "structlog"},

@@ -166,6 +166,22 @@ def test_its_figures_are_told_while_it_leads(own_database, recorded):
     assert 'coin_controller_workers{group="ledger",state="desired"}' in told
 
 
+def test_what_only_other_targets_need_is_not_read():
+    """Each takes its megabytes, and the controller may have eighty."""
+    program = "import sys, controller.__main__; print(*sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.fspath(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "redis" in said.stdout.split()
+    assert not {"celery", "kombu", "kubernetes"} & set(said.stdout.split())
+
+
 def test_it_waits_for_a_database_that_is_not_there():
     with controller("postgresql://coin:hush@127.0.0.1:1/coin") as process:
         line = next(line for line in process.stdout if "database_away" in line)

@@ -18,6 +18,7 @@ from domain.workers import WorkerGroup
 from domain.workload import Sample
 
 _SERVICE_TICKS: Final = 12
+_UNABLE: Final = "nobody can be told so now"
 
 Policy = Callable[[View], Decision]
 
@@ -161,7 +162,8 @@ class Steering:
         self, size: int, observed: Observed, now: datetime
     ) -> tuple[int | None, str]:
         if not self._telling.due(size, observed, now):
-            return None, f"told {size} before, waiting for it"
+            unable = self._telling.is_unable
+            return None, _UNABLE if unable else f"told {size} before, waiting for it"
         try:
             ordered = self._target.apply(self.group.name, size, observed)
         except Unavailable as error:
@@ -169,7 +171,7 @@ class Steering:
             return None, f"could not be told {size}: {error}"
         if ordered is None:
             self._telling.unable(size, observed, now)
-            return None, f"nobody can be told {size} now"
+            return None, _UNABLE
         self._telling.told(size, ordered, now)
         if ordered == observed.size:
             return None, f"on the way to {size}"

@@ -1,5 +1,6 @@
 """Telling: what a target was told, whether it did so, and when to say it again."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,8 +18,9 @@ class Telling:
         self._wanted: int | None = None
         # On the way to what is wanted, perhaps.
         self._size: int | None = None
-        # It had that size, and could not be told another.
+        # It had that size, and could not be told another; why, it says once.
         self._unable = False
+        self._why: Sequence[str] = ()
         self._times = 0
         self._first: datetime | None = None
         self._at: datetime | None = None
@@ -41,11 +43,16 @@ class Telling:
         """Note that it could be told nothing, and has the size it had."""
         self._note(wanted, observed.size, now, unable=True)
 
+    @property
+    def is_unable(self) -> bool:
+        """Say whether it could be told nothing the last time."""
+        return self._unable
+
     def _note(self, wanted: int, size: int, now: datetime, *, unable: bool) -> None:
         if (size, unable) == (self._size, self._unable):
             self._times += 1
         else:
-            self._times, self._first = 1, now
+            self._times, self._first, self._why = 1, now, ()
         self._wanted, self._size, self._unable, self._at = wanted, size, unable, now
 
     def notes(
@@ -65,6 +72,9 @@ class Telling:
             self._agreed_at = now
         elif self._agreed_at and now - self._agreed_at > grace:
             found.append(f"it says {observed.size}, and {alive} are heard of")
+        if self._unable and self._in_vain(observed):
+            self._why = observed.notes or self._why
+            found += [why for why in self._why if why not in observed.notes]
         return found
 
     def _began(self, now: datetime) -> bool:

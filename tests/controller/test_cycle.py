@@ -206,6 +206,11 @@ class Slow(Crew):
 
     most = 3
     under_way = False
+    notes = ()
+
+    def observe(self, group):
+        notes, self.notes = self.notes, ()
+        return replace(super().observe(group), notes=notes)
 
     def apply(self, group, size, observed):
         self.told.append(size)
@@ -213,6 +218,7 @@ class Slow(Crew):
             self.under_way = False
             return observed.size
         if self.size == self.most:
+            self.notes = ("there is no room",)
             return None
         self.size += 1
         self.under_way = True
@@ -244,7 +250,9 @@ def test_a_target_that_can_do_nothing_is_asked_ever_more_seldom_and_is_quiet(
         # At first soon, in the end once a minute.
         assert 10 <= len(one.target.told) <= 15
         assert {row.ordered for row in turns} == {None}
-        assert turns[0].result == "nobody can be told 9 now"
+        assert turns[0].result == "nobody can be told so now"
+        # It says why only when asked; it is recorded with each.
+        assert {row.result.count("there is no room") for row in turns[1:]} == {1}
         assert freed == 119
 
         one.target.most = 9

@@ -155,6 +155,20 @@ def test_a_killed_one_is_followed_by_who_stood_by(own_database, recorded):
     ]
 
 
+@pytest.mark.long
+def test_a_frozen_one_is_followed_by_who_stood_by(own_database, recorded):
+    """It holds its connection, and so would hold the lock for ever."""
+    with controller(own_database) as first:
+        eventually(recorded, within=20)
+        with controller(own_database) as second:
+            first.send_signal(signal.SIGSTOP)
+            eventually(lambda: str(second.pid) in recorded(), within=60)
+            first.send_signal(signal.SIGCONT)
+            gone = words(first, lambda line: line["event"] == "standing_by", within=30)
+
+    assert "leading" in {line["event"] for line in gone}
+
+
 def test_its_figures_are_told_while_it_leads(own_database, recorded):
     port = free_port()
     with controller(own_database, METRICS_PORT_CONTROLLER=str(port)):

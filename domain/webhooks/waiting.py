@@ -24,13 +24,13 @@ class Waiting(NamedTuple):
 
 # What somebody fell silent over is due again.
 _WAITING: Final = sa.text("""
-    WITH busy AS (
-        SELECT endpoint_id, count(*) FROM webhook_deliveries
-        WHERE state = 'sending' AND due_at > :now GROUP BY endpoint_id
-    ), endpoints AS (
-        SELECT application, head.*, coalesce(busy.count, 0) AS sending,
-               least(head.due, greatest(0, :each - coalesce(busy.count, 0))) AS room
-        FROM webhook_endpoints e LEFT JOIN busy ON busy.endpoint_id = e.id, LATERAL (
+    WITH endpoints AS (
+        SELECT application, head.*, sending,
+               least(due, greatest(0, :each - sending)) AS room
+        FROM webhook_endpoints e, LATERAL (
+            SELECT count(*) AS sending FROM webhook_deliveries
+            WHERE endpoint_id = e.id AND state = 'sending' AND due_at > :now) AS busy,
+        LATERAL (
             SELECT count(*) FILTER (WHERE due_at <= :now) AS due,
                    count(*) FILTER (WHERE due_at > :now AND state = 'waiting') AS later,
                    min(due_at) FILTER (WHERE due_at <= :now) AS since

@@ -14,12 +14,12 @@ from cli.durations import told
 from cli.endpoints import data_option
 from controller import classic
 from controller.policy import STALE_SECONDS
-from controller.tick import TICK_SECONDS, Host
+from controller.tick import TICK_SECONDS
 from domain import scaling, workload
 from domain.scaling import ControllerAction, ControllerOrder
 from domain.scaling.keeping import PAGE_MAX
 from domain.workers import GROUPS, WorkerGroup, group_of
-from domain.workload import Crew, HostLoad, Sample
+from domain.workload import Crew, Sample
 
 # Cycles that may be missed before nobody counts as deciding.
 _CYCLES_MISSED: Final = 3
@@ -124,7 +124,7 @@ def _status(session: Session, now: datetime) -> dict[str, Any]:
             }
             for name, group in GROUPS.items()
         ],
-        "alarms": _alarms(fresh.host) if fresh and fresh.host else None,
+        "alarms": classic.alarms(fresh.host) if fresh and fresh.host else None,
     }
 
 
@@ -145,10 +145,6 @@ def _load(group: WorkerGroup, sample: Sample | None) -> dict[str, float | None]:
         "waiting": sum(load.ready for load in loads),
         "oldest_seconds": max((load.oldest for load in loads), default=0.0),
     }
-
-
-def _alarms(host: HostLoad) -> list[str]:
-    return classic.alarms(Host(at=0, cpu=host.cpu, memory=host.memory, disk=host.disk))
 
 
 def _decision(action: ControllerAction) -> dict[str, Any]:

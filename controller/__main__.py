@@ -13,7 +13,7 @@ import structlog
 
 import celeryconfig
 import logconfig
-from controller import choosing
+from controller import choosing, database
 from controller.bounds import BadBounds
 from controller.cycle import Cycle
 from controller.figures import Figures
@@ -24,14 +24,12 @@ from controller.sensing import Sensor
 from controller.steering import Rules, Steering
 from controller.targets import Unavailable
 from controller.tick import TICK_SECONDS
-from domain.db import create_engine, session_factory
+from domain.db import session_factory
 from domain.settings import InvalidSettings, Settings
 
 _log = structlog.get_logger()
 
 _LOOPBACK: Final = "127.0.0.1"
-# One for the lock of the leader, one for the work, one for the target's question.
-_CONNECTIONS: Final = 3
 
 
 def main() -> None:
@@ -39,7 +37,7 @@ def main() -> None:
     try:
         settings = Settings.from_environ(os.environ)
         logconfig.configure(level=settings.log_level, style=settings.log_format)
-        engine = create_engine(settings, pool_size=_CONNECTIONS)
+        engine = database.connect(settings)
         sessions = session_factory(engine)
         heartbeats = Heartbeats(sessions, clock=lambda: datetime.now(UTC))
         target = choosing.target(settings, heartbeats)
@@ -82,20 +80,27 @@ def _turn_until_told(cycle: Cycle, figures: Figures) -> None:
         began = time.monotonic()
         elapsed = None if last is None else began - last
         last = began
-        try:
-            actions = cycle.turn(datetime.now(UTC), elapsed=elapsed)
-            sensed = cycle.sensed
-            figures.cycle(
-                seconds=time.monotonic() - began,
-                leads=cycle.leads,
-                actions=actions,
-                sample=sensed.sample if sensed else None,
-                faults=sensed.faults if sensed else ["database"],
-            )
-        except Exception:  # noqa: BLE001  a bug must not end the steering
-            # Whatever it was, the next turn begins anew, and the sizes stay.
-            _log.exception("turn_failed")
+        turn(cycle, figures, elapsed=elapsed)
         stop.wait(max(0.0, began + TICK_SECONDS - time.monotonic()))
+
+
+def turn(cycle: Cycle, figures: Figures, *, elapsed: float | None) -> None:
+    """Do one cycle, and tell of it; a bug in it must not end the steering."""
+    began = time.monotonic()
+    try:
+        actions = cycle.turn(datetime.now(UTC), elapsed=elapsed)
+        sensed = cycle.sensed
+        figures.cycle(
+            seconds=time.monotonic() - began,
+            leads=cycle.leads,
+            actions=actions,
+            sample=sensed.sample if sensed else None,
+            faults=sensed.faults if sensed else ["database"],
+        )
+    except Exception:  # noqa: BLE001  whatever it was
+        # The next turn begins anew, and the sizes stay; old figures must not.
+        _log.exception("turn_failed")
+        figures.cycle(seconds=None, leads=cycle.leads, faults=["turn"])
 
 
 if __name__ == "__main__":

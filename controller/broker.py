@@ -18,7 +18,7 @@ _UNACKED_MAX: Final = 1_000
 
 
 class BrokerAway(Exception):
-    """The broker did not answer in time; the message names no address."""
+    """The broker did not answer in time, or not all of it; no address is named."""
 
 
 class Broker(Protocol):
@@ -48,7 +48,7 @@ class RedisBroker:
                         pipe.llen(f"{_PREFIX}{queue}{priority}")
                 pipe.hlen(_UNACKED)
                 *lengths, unacked = pipe.execute()
-            taken = self._taken() if 0 < unacked <= _UNACKED_MAX else Counter()
+            taken = self._taken(unacked)
         except redis.RedisError as error:
             raise BrokerAway(f"Redis: {type(error).__name__}") from error
         lists = len(_PRIORITIES)
@@ -57,7 +57,13 @@ class RedisBroker:
             for number, queue in enumerate(queues)
         }
 
-    def _taken(self) -> "Counter[str]":
+    def _taken(self, unacked: int) -> "Counter[str]":
+        if not unacked:
+            return Counter()
+        if unacked > _UNACKED_MAX:
+            raise BrokerAway(
+                f"Redis: {unacked} messages are not acknowledged, too many to read"
+            )
         messages = cast("Iterable[bytes]", self._client.hvals(_UNACKED))
         # A message, its exchange and its routing key, which is the queue's name.
         return Counter(json.loads(message)[-1] for message in messages)

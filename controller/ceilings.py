@@ -4,6 +4,7 @@ They bound growth. Nothing is taken away because room is short for a moment; onl
 which are configuration, may be fewer than the workers there are.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from domain.workers import WorkerGroup, group_of
@@ -16,7 +17,6 @@ _LOAD_A_CORE_MAX: Final = 1.5
 _CPU_BOUND: Final = 0.7
 _SWAP_MAX: Final = 25.0
 _CONNECTIONS_RESERVE: Final = 5
-_CONNECTIONS_A_WORKER: Final = 2
 _LEDGER: Final = "ledger"
 
 
@@ -26,9 +26,9 @@ def ceilings(
     """Return by what is scarce how many workers may be, `here` if on this host."""
     found = {}
     if group.by_lanes:
-        found["lanes"] = lanes + _without_lanes(group, sample)
+        found["lanes"] = lanes + _elsewhere(group, sample)
     if sample.database is not None:
-        found["connections"] = _by_connections(sample.database, current)
+        found["connections"] = _by_connections(group, sample.database, current)
     if here:
         found |= _by_host(
             sample.host, current, bound_by_cpu=_is_cpu_bound(group, sample)
@@ -36,18 +36,33 @@ def ceilings(
     return found
 
 
-def _without_lanes(group: WorkerGroup, sample: Sample) -> int:
-    """Return how many jobs of the group's other queues anybody could run at once."""
+def without(sample: Sample, group: WorkerGroup, more: int, *, here: bool) -> Sample:
+    """Return what is left for others when a group was given so many workers more."""
+    database, host = sample.database, sample.host
+    if database is not None:
+        taken = database.connections + more * group.connections
+        database = replace(database, connections=taken)
+    if host is not None and here:
+        left = host.memory_available - more * _bytes_each(host)
+        host = replace(host, memory_available=left)
+    return replace(sample, database=database, host=host)
+
+
+def _elsewhere(group: WorkerGroup, sample: Sample) -> int:
+    """Return how many could be at work at once for the group's other queues.
+
+    A lane there has one writer, too, until a job of it runs by itself under a lease.
+    """
     return sum(
-        load.ready + load.running
+        load.lanes + load.running
         for queue, load in sample.queues.items()
         if queue != _LEDGER and group_of(queue) is group
     )
 
 
-def _by_connections(database: DatabaseLoad, current: int) -> int:
+def _by_connections(group: WorkerGroup, database: DatabaseLoad, current: int) -> int:
     free = database.connections_max - database.connections - _CONNECTIONS_RESERVE
-    return current + max(0, free // _CONNECTIONS_A_WORKER)
+    return current + max(0, free // group.connections)
 
 
 def _by_host(
@@ -56,14 +71,17 @@ def _by_host(
     if host is None:
         return {"memory, which is unknown,": current + 1}
     room = host.memory_available - _MEMORY_RESERVE
-    each = host.worker_bytes or _WORKER_BYTES
-    found = {"memory": current + max(0, room // each)}
+    found = {"memory": current + max(0, room // _bytes_each(host))}
     if host.swap > _SWAP_MAX:
         found[f"swap at {host.swap:.0f} %"] = current
     busy = host.load is not None and host.load / host.cores > _LOAD_A_CORE_MAX
     if busy and bound_by_cpu:
         found[f"load {host.load:.1f} on {host.cores} cores"] = current
     return found
+
+
+def _bytes_each(host: HostLoad) -> int:
+    return host.worker_bytes or _WORKER_BYTES
 
 
 def _is_cpu_bound(group: WorkerGroup, sample: Sample) -> bool:

@@ -10,7 +10,7 @@ from controller.heartbeats import Heartbeats
 from controller.steering import Policy
 from controller.targets import Target
 from controller.targets.deployment import deployments_of
-from controller.targets.local import LocalTarget
+from controller.targets.local import SIZE_MAX, LocalTarget
 from controller.targets.none import NoTarget
 from domain.settings import Settings
 from domain.workers import GROUPS, WorkerGroup
@@ -25,7 +25,9 @@ def groups(
     settings: Settings, *, start_seconds: float
 ) -> list[tuple[WorkerGroup, Group]]:
     """Return each group of workers, and what policies are told of it."""
-    chosen = bounds(settings.controller_bounds)
+    here = settings.controller_target == LocalTarget.name
+    most = SIZE_MAX if here else None
+    chosen = bounds(settings.controller_bounds, size_max=most)
     return [
         (
             workers,

@@ -11,6 +11,7 @@ from typing import Final
 from controller.decision import Decision, View
 from controller.policy import STALE_SECONDS
 from controller.tick import HOUR_SECONDS, Host, usable
+from domain.workload import HostLoad
 
 VERSION: Final = "classic-1"
 
@@ -52,7 +53,7 @@ def decide(view: View) -> Decision:
         desired=bounded,
         need=float(view.current + step),
         clamps=clamps,
-        reason="; ".join([reason, *advice(hour)]),
+        reason="; ".join([reason, *_alarming(recent[-1]), *advice(hour)]),
     )
 
 
@@ -78,13 +79,17 @@ def advice(hosts: Sequence[Host]) -> list[str]:
     return found
 
 
-def alarms(host: Host) -> list[str]:
+def alarms(host: Host | HostLoad) -> list[str]:
     """Return which of the host's resources are nearly used up."""
     return [
         f"{name} {getattr(host, name):.0f} % is above {most:.0f} %"
         for name, most in ALARMS.items()
         if getattr(host, name) > most
     ]
+
+
+def _alarming(host: Host) -> list[str]:
+    return [f"alarm: {one}" for one in alarms(host)]
 
 
 def _cpu(hosts: Sequence[Host]) -> float:

@@ -5,7 +5,7 @@ Whatever is missing, the sizes stay as they are, and the record says what was mi
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from controller.leadership import DatabaseAway, Leadership
 from controller.memory import Memory
+from controller.saying import Saying
 from controller.sensing import Sensed, Sensor
 from controller.steering import Steering
 from domain import scaling, workload
-from domain.scaling import ControllerAction
+from domain.scaling import ControllerAction, ControllerOrder
 
 _log = structlog.get_logger()
 
@@ -48,7 +49,10 @@ class Cycle:
         self._in_doubt = False
         self._last: datetime | None = None
         self._sensed: Sensed | None = None
-        self._unwritten: deque[ControllerAction] = deque(maxlen=_UNWRITTEN_MAX)
+        self._unwritten: deque[ControllerAction] = deque()
+        self._given_up = 0
+        self._saying = Saying()
+        self._away = False
 
     @property
     def leads(self) -> bool:
@@ -65,25 +69,38 @@ class Cycle:
         jumped = self._jumped(now, elapsed)
         self._last, self._sensed = now, None
         try:
-            if not self._lead(now):
-                return []
-            with self._sessions.begin() as session:
-                sensed = self._sense(session, now)
-                orders = scaling.orders(session, now=now)
+            looked = self._look(now)
         except (DatabaseAway, SQLAlchemyError) as error:
             return self._hold_without_database(error, now)
-        actions = (
-            [steering.held(jumped, now) for steering in self._steerings]
-            if jumped
-            else [
-                steering.attend(
-                    orders.get(steering.group.name), sensed, self._memory, now
-                )
-                for steering in self._steerings
-            ]
-        )
+        self._away = False
+        if looked is None:
+            return []
+        sensed, orders = looked
+        if jumped:
+            actions = [steering.held(jumped, now) for steering in self._steerings]
+        else:
+            actions = self._attend(sensed, orders, now)
         self._record(actions)
         return actions
+
+    def _attend(
+        self, sensed: Sensed, orders: Mapping[str, ControllerOrder], now: datetime
+    ) -> list[ControllerAction]:
+        """See to each group; what one is given the next does not find."""
+        actions = []
+        for steering in self._steerings:
+            order = orders.get(steering.group.name)
+            action = steering.attend(order, sensed, self._memory, now)
+            sensed = steering.left(sensed, action)
+            actions.append(action)
+        return actions
+
+    def _look(self, now: datetime) -> tuple[Sensed, dict[str, ControllerOrder]] | None:
+        """Return what is measured and ordered; None when another leads."""
+        if not self._lead(now):
+            return None
+        with self._sessions.begin() as session:
+            return self._sense(session, now), scaling.orders(session, now=now)
 
     def _lead(self, now: datetime) -> bool:
         held = self._leadership.held()
@@ -110,31 +127,43 @@ class Cycle:
         workload.store(session, sensed.sample)
         self._memory.note(sensed.sample)
         self._sensed = sensed
+        self._saying.host(sensed.sample.host)
         return sensed
 
     def _hold_without_database(
         self, error: Exception, now: datetime
     ) -> list[ControllerAction]:
         """Leave the sizes as they are; it is recorded when the database is back."""
-        _log.warning("database_away", error=type(error).__name__)
+        if not self._away:
+            _log.warning("database_away", error=type(error).__name__)
+        self._away = True
         if not self._leads:
             return []
         self._in_doubt = True
         reason = "held, the database does not answer"
         actions = [steering.held(reason, now) for steering in self._steerings]
-        self._unwritten.extend(actions)
+        self._saying.decided(actions)
+        self._keep(actions)
         return actions
 
     def _record(self, actions: Sequence[ControllerAction]) -> None:
         for action in actions:
             self._memory.decided(action)
-            moves = action.ordered is not None
-            (_log.info if moves else _log.debug)("decided", sentence=action.sentence)
-        self._unwritten.extend(actions)
+        self._saying.decided(actions)
+        self._keep(actions)
         try:
             self._write()
         except SQLAlchemyError as error:
             _log.warning("not_recorded", error=type(error).__name__)
+
+    def _keep(self, actions: Sequence[ControllerAction]) -> None:
+        """Have them wait to be written; the oldest make room for the newest."""
+        self._unwritten.extend(actions)
+        while len(self._unwritten) > _UNWRITTEN_MAX:
+            if not self._given_up:
+                _log.warning("records_given_up", waiting=_UNWRITTEN_MAX)
+            self._unwritten.popleft()
+            self._given_up += 1
 
     def _write(self) -> None:
         """Store what is unwritten; should the commit fail, it still is."""
@@ -145,3 +174,6 @@ class Cycle:
         self._sensor.commit_ms = 1000 * (time.perf_counter() - began)
         for _ in waiting:
             self._unwritten.popleft()
+        if self._given_up:
+            _log.warning("records_were_given_up", count=self._given_up)
+            self._given_up = 0

@@ -53,14 +53,17 @@ class Figures(Collector):
     def cycle(
         self,
         *,
-        seconds: float,
+        seconds: float | None,
         leads: bool,
         actions: Sequence[ControllerAction] = (),
         sample: Sample | None = None,
         faults: Collection[str] = (),
     ) -> None:
-        """Tell of this cycle from now on; `faults` say what could not be measured."""
-        if leads:
+        """Tell of this cycle from now on; `faults` say what could not be measured.
+
+        One that has no time did not come to its end.
+        """
+        if leads and seconds is not None:
             self._cycles.observe(seconds)
         for action in actions:
             self._decisions[action.worker_group, _direction(action), action.mode] += 1

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from domain import scaling
 
+# Six cycles: whoever has not spoken for so long hangs, or its host is lost.
+_SILENT_SECONDS: Final = 30.0
 _STILL_THERE: Final = sa.text("SELECT 1")
 
 
@@ -16,15 +18,18 @@ class DatabaseAway(Exception):
 
 
 class Leadership:
-    """A lock that lasts as long as one connection does, and no longer.
+    """A lock that lasts as long as one connection does, and while it is spoken on.
 
     A pooler between us and the server must keep sessions whole: one that parts them by
     transactions would leave the lock with somebody else.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(
+        self, engine: sa.Engine, *, silent_seconds: float = _SILENT_SECONDS
+    ) -> None:
         # Each statement by itself: a lock needs no transaction to stay open.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._silent_seconds = silent_seconds
         self._session: Session | None = None
 
     def held(self) -> bool:
@@ -48,7 +53,7 @@ class Leadership:
     def _won(self) -> Session | None:
         session = Session(self._engine)
         try:
-            if scaling.lead(session):
+            if scaling.lead(session, silent_seconds=self._silent_seconds):
                 return session
         except SQLAlchemyError:
             session.invalidate()

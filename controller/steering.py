@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from controller.ceilings import ceilings
+from controller.ceilings import ceilings, without
 from controller.decision import Decision, Group, View
 from controller.memory import Memory
 from controller.sensing import Sensed
@@ -15,8 +15,10 @@ from controller.telling import Telling
 from controller.tick import TICK_SECONDS, service_seconds
 from domain.scaling import ControllerAction, ControllerOrder
 from domain.workers import WorkerGroup
+from domain.workload import Sample
 
 _SERVICE_TICKS: Final = 12
+_UNABLE: Final = "nobody can be told so now"
 
 Policy = Callable[[View], Decision]
 
@@ -84,6 +86,16 @@ class Steering:
             order_id=order.id if order else None,
         )
 
+    def left(self, sensed: Sensed, action: ControllerAction) -> Sensed:
+        """Return what is measured without what the group was just given."""
+        more = (action.ordered or 0) - (action.current or 0)
+        if action.ordered is None or more <= 0:
+            return sensed
+        here = self._target.here
+        return replace(
+            sensed, sample=without(sensed.sample, self.workers, more, here=here)
+        )
+
     def held(self, reason: str, now: datetime) -> ControllerAction:
         """Return the record of a cycle in which nothing could be decided."""
         return self._action(now, mode="observing", reason=reason, result="told nothing")
@@ -144,14 +156,25 @@ class Steering:
             return None, f"not told, {observed.owned_by} decides"
         if mode == "dry_run":
             return None, f"would be told {size}"
+        return self._tell(size, observed, now)
+
+    def _tell(
+        self, size: int, observed: Observed, now: datetime
+    ) -> tuple[int | None, str]:
         if not self._telling.due(size, observed, now):
-            return None, f"told {size} before, waiting for it"
+            unable = self._telling.is_unable
+            return None, _UNABLE if unable else f"told {size} before, waiting for it"
         try:
             ordered = self._target.apply(self.group.name, size, observed)
         except Unavailable as error:
             self._telling.told(size, size, now)
             return None, f"could not be told {size}: {error}"
+        if ordered is None:
+            self._telling.unable(size, observed, now)
+            return None, _UNABLE
         self._telling.told(size, ordered, now)
+        if ordered == observed.size:
+            return None, f"on the way to {size}"
         return ordered, f"told {ordered}"
 
     def _alive(self, sensed: Sensed) -> int:
@@ -164,8 +187,7 @@ class Steering:
         found: dict[str, Any] = {"faults": list(sensed.faults)}
         if crew := sensed.sample.crews.get(self.group.name):
             found |= {"alive": crew.alive, "busy": crew.busy}
-        if host := sensed.sample.host:
-            found |= {"cpu": host.cpu, "memory": host.memory, "disk": host.disk}
+        found |= _room(sensed.sample)
         if ticks:
             newest = ticks[-1]
             service = service_seconds(list(ticks)[-_SERVICE_TICKS:], jobs_min=1)
@@ -177,6 +199,25 @@ class Steering:
                 "oldest_seconds": round(newest.oldest, 3),
             }
         return found
+
+
+def _room(sample: Sample) -> dict[str, Any]:
+    """Return what ceilings are made of."""
+    found: dict[str, Any] = {}
+    if host := sample.host:
+        found |= {
+            "cpu": host.cpu,
+            "load": host.load and round(host.load, 2),
+            "memory": host.memory,
+            "memory_available": host.memory_available,
+            "swap": host.swap,
+            "disk": host.disk,
+            "worker_bytes": host.worker_bytes,
+        }
+    if database := sample.database:
+        found["connections"] = database.connections
+        found["connections_max"] = database.connections_max
+    return found
 
 
 def _overruled(decision: Decision, order: ControllerOrder | None) -> Decision:

@@ -18,6 +18,16 @@ _CONNECT_SECONDS: Final = 3
 _LOCK_MS: Final = 5_000
 _STATEMENT_MS: Final = 30_000
 _POOL_WAIT_SECONDS: Final = 2
+# The controller decides every five seconds: what takes longer is of no use to it.
+_CONTROLLER_MS: Final = 5_000
+# One for the lock of the leader, one for the work, one for the target's question.
+_CONTROLLER_POOL_SIZE: Final = 3
+# A host that lost its power says no goodbye: the server asks, and lets go of its locks.
+_WATCHED: Final = (
+    "-c tcp_keepalives_idle=15",
+    "-c tcp_keepalives_interval=5",
+    "-c tcp_keepalives_count=3",
+)
 # Who only watches never has the database work for long.
 _OBSERVER_MS: Final = 2_000
 _OBSERVER_POOL_SIZE: Final = 2
@@ -55,6 +65,17 @@ def create_store_engine(settings: Settings) -> sa.Engine:
     # Of the engine, not of its connections: those would be set back each time they are
     # returned, and a broken one would then never come back.
     return create_engine(settings, pool_size=1, pre_ping=False, isolation="AUTOCOMMIT")
+
+
+def create_controller_engine(settings: Settings) -> sa.Engine:
+    """Connect lazily as the application's role, to be found gone when we are."""
+    return _connect(
+        settings.database_url,
+        role=APP_ROLE,
+        statement_ms=_CONTROLLER_MS,
+        pool_size=_CONTROLLER_POOL_SIZE,
+        options=_WATCHED,
+    )
 
 
 def create_observer_engine(settings: Settings) -> sa.Engine:

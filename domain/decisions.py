@@ -14,6 +14,8 @@ def describe_decision(  # noqa: PLR0913  what is known of a decision
 ) -> str:
     """Return the decision and what came of it in one line."""
     moves = desired is not None and desired != current
-    sizes = f"{current} → {desired}" if moves else f"{current}"
+    sizes = f" {current} → {desired}" if moves else f" {current}"
+    # A size that nobody knows is not said.
+    known = "" if current is None else sizes
     clamped = "".join(f"; {clamp}" for clamp in clamps)
-    return f"{worker_group} {sizes}: {reason}{clamped}; {result}"
+    return f"{worker_group}{known}: {reason}{clamped}; {result}"

@@ -79,7 +79,8 @@ def test_a_doorbell_goes_to_its_own_queue(queue):
 
 
 def test_queues_do_not_share_an_exchange_or_a_key():
-    bindings = {(q.exchange.name, q.routing_key) for q in celeryconfig.task_queues}
+    declared = tasks.app.amqp.queues.values()
+    bindings = {(queue.exchange.name, queue.routing_key) for queue in declared}
 
     assert bindings == {(queue, queue) for queue in QUEUES}
 

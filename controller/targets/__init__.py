@@ -43,10 +43,12 @@ class Target(Protocol):
     def observe(self, group: str) -> Observed:
         """Return what there is, or raise Unavailable; within seconds in any case."""
 
-    def apply(self, group: str, size: int, observed: Observed) -> int:
+    def apply(self, group: str, size: int, observed: Observed) -> int | None:
         """Tell it a size; return the one it was told, which may be on the way there.
 
-        Idempotent. Raises Unavailable, after which nobody knows whether it was told.
+        That is the size observed while an earlier step is under way, and None when no
+        step is possible; why is in the notes of what is observed next. Idempotent.
+        Raises Unavailable, after which nobody knows whether it was told.
         """
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ class CeleryTarget:
             owned_by=_owner(nodes),
         )
 
-    def apply(self, group: str, size: int, observed: Observed) -> int:
+    def apply(self, group: str, size: int, observed: Observed) -> int | None:
         """Tell one node one process more or less, unless such a step is under way."""
         if size == observed.size or group in self._steps:
             return observed.size
@@ -71,7 +71,7 @@ class CeleryTarget:
         by = 1 if size > observed.size else -1
         node = self._growing(group, nodes) if by > 0 else self._shrinking(group, nodes)
         if node is None or not self._tell(group, node, by):
-            return observed.size
+            return None
         return observed.size + by
 
     def close(self) -> None:

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from controller.targets import Observed, Unavailable
 
+# More of a group the pool refuses (tasks/_pool).
+SIZE_MAX: Final = 100
 _SECONDS: Final = 2.0
 # No wait at all would mean for ever, or not even a look.
 _LEAST_SECONDS: Final = 0.001

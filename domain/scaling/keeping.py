@@ -13,6 +13,9 @@ from domain.scaling.record import ControllerAction, ControllerOrder
 WHOLE_FOR: Final = timedelta(hours=2)
 # Quiet cycles of so long become one row: of two groups, some 20 MB a year.
 QUIET_FOR: Final = timedelta(hours=1)
+# A year of quiet cycles is a quarter of these; what is busier reaches less far back.
+KEPT_FOR: Final = timedelta(days=365)
+KEPT_MAX: Final = 70_000
 PAGE_MAX: Final = 100
 _SAID: Final = [
     column.key for column in ControllerAction.__table__.columns if column.key != "id"
@@ -21,11 +24,19 @@ _ROLLED_AT_ONCE: Final = timedelta(days=2)
 
 # One leader of all controllers on this database, for as long as its session lasts.
 _LEADER: Final = sa.text("SELECT pg_try_advisory_lock(hashtext('coin controller'))")
+# Whoever hangs would lead for ever: the server ends a session that says nothing.
+_MUST_SPEAK: Final = sa.text("SELECT set_config('idle_session_timeout', :most, false)")
 
 
-def lead(session: Session) -> bool:
-    """Become the leader until this session's connection ends, unless another is."""
-    return bool(session.scalar(_LEADER))
+def lead(session: Session, *, silent_seconds: float) -> bool:
+    """Become the leader, unless another is, until this connection ends or is silent.
+
+    It is to be used for nothing else, and never given back to a pool.
+    """
+    led = bool(session.scalar(_LEADER))
+    if led:
+        session.execute(_MUST_SPEAK, {"most": f"{1000 * silent_seconds:.0f}ms"})
+    return led
 
 
 def record(session: Session, actions: Sequence[ControllerAction]) -> None:
@@ -156,10 +167,17 @@ _ROLL_UP: Final = sa.text("""
 """)
 
 
+_TOO_OLD: Final = sa.text("""
+    DELETE FROM controller_actions WHERE until < :since OR id <= (
+        SELECT id FROM controller_actions ORDER BY id DESC OFFSET :most LIMIT 1)
+""")
+
+
 def roll_up(session: Session, *, now: datetime) -> int:
     """Make one row of quiet cycles that are long over; return how many that freed.
 
-    From the newest to where that was done before, however long nobody did it.
+    From the newest to where that was done before, however long nobody did it. What is
+    too old even so is forgotten.
     """
     freed, before = 0, now - WHOLE_FOR
     while (newest := _newest(session, before=before)) is not None:
@@ -173,6 +191,7 @@ def roll_up(session: Session, *, now: datetime) -> int:
         if not rolled:
             break
         freed, before = freed + rolled, after
+    session.execute(_TOO_OLD, {"since": now - KEPT_FOR, "most": KEPT_MAX})
     return freed
 
 

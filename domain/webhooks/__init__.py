@@ -54,6 +54,7 @@ from domain.webhooks.targets import (
     may_be_reached,
     read_target,
 )
+from domain.webhooks.waiting import Waiting, waiting
 
 __all__ = [
     "ENDPOINTS_MAX",
@@ -74,6 +75,7 @@ __all__ = [
     "NoSuchWebhook",
     "Target",
     "TooManyWebhooks",
+    "Waiting",
     "WebhookDisabled",
     "WebhookUrlRefused",
     "attempts_of",
@@ -97,4 +99,5 @@ __all__ = [
     "rotate",
     "secret_of",
     "switch",
+    "waiting",
 ]

@@ -15,6 +15,8 @@ class WorkerGroup:
     # How many jobs one worker runs at once; of a queue, where it differs.
     slots: int = 1
     slots_of: Mapping[str, int] = field(default_factory=dict)
+    # What one worker keeps open to the database when it is busy (tasks/_beats.py).
+    connections: int
     target_seconds: float  # the age of the oldest job we accept
     least: int = 1
     most: int
@@ -27,6 +29,7 @@ class WorkerGroup:
 LEDGER: Final = WorkerGroup(
     name="ledger",
     queues=None,
+    connections=2,
     target_seconds=2.0,
     most=8,
     service_seconds=0.02,
@@ -39,6 +42,7 @@ OUTBOUND: Final = WorkerGroup(
     queues=("mail", "webhooks"),
     slots=4,
     slots_of={"webhooks": 32},
+    connections=9,
     target_seconds=10.0,
     most=8,
     service_seconds=0.5,

@@ -117,6 +117,7 @@ def _merged_queues(samples: Sequence[Sample]) -> dict[str, QueueLoad]:
             ready=max(load.ready for load in loads),
             delayed=max(load.delayed for load in loads),
             running=max(load.running for load in loads),
+            lanes=max(load.lanes for load in loads),
             oldest=max(load.oldest for load in loads),
             messages=_highest(load.messages for load in loads),
         )

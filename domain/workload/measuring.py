@@ -5,6 +5,7 @@ A stretch ends a second ago: what was accepted in it is visible by then.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -12,8 +13,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain import workers
+from domain import webhooks, workers
 from domain.queued_lanes import LANES
+from domain.webhooks import Waiting
 from domain.workload.record import Crew, DatabaseLoad, KindLoad, QueueLoad
 
 LAG: Final = timedelta(seconds=1)
@@ -33,6 +35,7 @@ _WAITING: Final = sa.text(f"""
     )
     SELECT shares.queue, count(*) FILTER (WHERE due) AS ready,
            count(*) FILTER (WHERE NOT due) AS delayed,
+           count(DISTINCT shares.lane) FILTER (WHERE due) AS lanes,
            min(since) FILTER (WHERE due) AS since
     FROM shares, LATERAL (
         SELECT coalesce(run_at, submitted_at) AS since,
@@ -46,18 +49,6 @@ _WAITING: Final = sa.text(f"""
 _RUNNING: Final = sa.text("""
     SELECT queue, count(*) FROM jobs WHERE state = 'running' GROUP BY queue
 """)
-# What somebody fell silent over is due again (domain/webhooks/sending.py).
-_DELIVERIES: Final = sa.text("""
-    SELECT count(*) FILTER (WHERE due_at <= :now) AS ready,
-           count(*) FILTER (WHERE due_at > :now AND state = 'waiting') AS delayed,
-           count(*) FILTER (WHERE due_at > :now AND state = 'sending') AS running,
-           min(due_at) FILTER (WHERE due_at <= :now) AS since
-    FROM webhook_endpoints e, LATERAL (
-        SELECT state, due_at FROM webhook_deliveries
-        WHERE endpoint_id = e.id AND due_at IS NOT NULL
-        ORDER BY due_at LIMIT :each) AS head
-    WHERE e.disabled_at IS NULL
-""")
 
 
 def queues(session: Session, *, now: datetime) -> dict[str, QueueLoad]:
@@ -65,34 +56,41 @@ def queues(session: Session, *, now: datetime) -> dict[str, QueueLoad]:
     bound = {"now": now, "count": COUNTED_MAX, "each": COUNTED_EACH}
     running = _counts(session.execute(_RUNNING))
     found = {name: QueueLoad(running=count) for name, count in running.items()}
-    for name, ready, delayed, since in session.execute(_WAITING, bound):
+    for name, ready, delayed, lanes, since in session.execute(_WAITING, bound):
         oldest = (now - since).total_seconds() if since else 0.0
         found[name] = QueueLoad(
             ready=ready,
             delayed=delayed,
             running=running.get(name, 0),
+            lanes=lanes,
             oldest=max(0.0, oldest),
         )
-    sent = session.execute(_DELIVERIES, bound).one()
-    if sent.ready or sent.delayed or sent.running:
+    sent = webhooks.waiting(session, counted=COUNTED_EACH, now=now)
+    if any(sent):
         found[_WEBHOOKS] = _with_deliveries(
             found.get(_WEBHOOKS, QueueLoad()), sent, now
         )
     return found
 
 
-def _with_deliveries(jobs: QueueLoad, sent: Any, now: datetime) -> QueueLoad:
+def _with_deliveries(jobs: QueueLoad, sent: Waiting, now: datetime) -> QueueLoad:
     oldest = (now - sent.since).total_seconds() if sent.since else 0.0
-    return QueueLoad(
+    return replace(
+        jobs,
         ready=jobs.ready + sent.ready,
         delayed=jobs.delayed + sent.delayed,
-        running=jobs.running + sent.running,
+        running=jobs.running + sent.sending,
         oldest=max(jobs.oldest, oldest),
     )
 
 
+# What comes round by the clock is counted neither when it comes nor when it is done
+# (tasks/_done.py): behind it is no application and no request.
 _ARRIVED: Final = sa.text("""
-    SELECT kind, count(*) FROM jobs WHERE id >= :low AND id < :high GROUP BY kind
+    SELECT kind, count(*) FROM jobs
+    WHERE id >= :low AND id < :high
+      AND (application IS NOT NULL OR request_id IS NOT NULL)
+    GROUP BY kind
 """)
 _EVENTS: Final = sa.text("""
     SELECT count(*) FROM webhook_deliveries WHERE at >= :since AND at < :until

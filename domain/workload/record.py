@@ -22,6 +22,7 @@ class QueueLoad:
     ready: int = 0
     delayed: int = 0  # due later
     running: int = 0  # under a lease
+    lanes: int = 0  # that have a job which is ready
     oldest: float = 0.0
     # Messages of the broker, those not acknowledged too; None when it was not asked.
     messages: int | None = None

@@ -23,7 +23,8 @@ _BYTES: Final = 2
 
 # A crash sooner than that after the start is one more in a row.
 _RAPID_SECONDS: Final = 10.0
-# Somebody's decision (an operator's, the kernel's out of memory): no crash.
+# Somebody's decision (an operator's, the kernel's out of memory): no crash, unless the
+# next one is gone as quickly.
 _TOLD_TO: Final = (0, -signal.SIGKILL, -signal.SIGTERM)
 
 
@@ -89,7 +90,7 @@ class Members:
         self._started = 0
         self._crashes = 0
         self._last_exit: str | None = None
-        self._again_at = self._forget_at = 0.0
+        self._again_at = self._forget_at = self._lost_until = 0.0
 
     def wait(self, now: float) -> float | None:
         """Return the seconds until those that crashed are replaced; None: none."""
@@ -176,10 +177,16 @@ class Members:
         self._last_exit = how
         if member.ending is not None:
             _log.info("member_ended", member=member.name, pid=member.pid, code=code)
-        elif code in _TOLD_TO:
+        elif code in _TOLD_TO and not self._is_rapid(age, now):
+            self._lost_until = now + _RAPID_SECONDS
             _log.warning("member_lost", how=how)
         else:
             self._count_crash(how, now)
+
+    def _is_rapid(self, age: float, now: float) -> bool:
+        """Say whether this one, too, ended as soon as it had begun."""
+        lately = now < self._lost_until or self._crashes_lately(now) > 0
+        return age < _RAPID_SECONDS and lately
 
     def _count_crash(self, how: str, now: float) -> None:
         """Let this group wait, the longer the more there were of it in a row."""

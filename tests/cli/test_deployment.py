@@ -75,7 +75,7 @@ def queues(command):
         at = command.index(option) + 1 if option in command else None
         return set(command[at].split(",")) if at else set()
 
-    every = {queue.name for queue in celeryconfig.task_queues}
+    every = set(celeryconfig.task_queues)
     return named("--queues") or every - named("--exclude-queues")
 
 

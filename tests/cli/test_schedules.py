@@ -9,6 +9,7 @@ import sqlalchemy as sa
 import tasks
 from domain.jobs import Job
 from tasks._periodic import slot_of, submit_slot
+from tests.databases import ROOT
 from tests.factories import NOW
 
 SECOND = timedelta(seconds=1)
@@ -111,3 +112,11 @@ def test_the_next_run_is_when_the_next_slot_begins(name):
 
     assert slot_of(kind, begin) == slot_of(kind, NOW + 3.5 * SECOND) + 1
     assert slot_of(kind, begin - timedelta(microseconds=1)) == slot_of(kind, NOW)
+
+
+def test_the_page_shows_every_one_of_them():
+    page = (ROOT / "docs/controller.md").read_text()
+    shown = page.partition("$ coin schedules\n")[2].partition("```")[0]
+
+    periodic = {name for name, kind in tasks.kinds.items() if kind.every_seconds}
+    assert {line.split()[0] for line in shown.splitlines()[::2]} == periodic

@@ -163,6 +163,28 @@ def test_a_killed_pool_is_replaced_and_none_of_its_workers_stays(stack):
     wait_until(lambda: stack.ask("/ledger/also-survivor")[1]["balance"] == 3)
 
 
+def test_its_controller_sizes_its_pool_and_flower_shows_it(stack, coin):
+    """What is ordered is decided, told, forked and heard of."""
+
+    def flower():
+        names = stack.ask("/api/workers?refresh=1", at="flower")[1]
+        return sum(name.startswith("ledger-") for name in names)
+
+    def order(size):
+        said = coin("controller", "set", f"ledger={size}", "--data", stack.data)
+        assert said.exit_code == 0, said.output
+        wait_until(lambda: len(stack.members("ledger")) == size)
+
+    order(2)
+    wait_until(lambda: flower() >= 2)
+    status = coin("controller", "status", "--json", "--data", stack.data)
+    order(1)
+    coin("controller", "release", "--data", stack.data)
+
+    ledger = json.loads(status.stdout)["groups"][0]["decision"]
+    assert (ledger["mode"], ledger["desired"]) == ("ordered", 2)
+
+
 def test_a_port_in_use_is_refused_before_anything_starts(coin, folder):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

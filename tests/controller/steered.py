@@ -20,6 +20,7 @@ from domain.ids import uuid7
 from domain.jobs import NewJob, submit
 from domain.settings import Settings
 from domain.workers import OUTBOUND, Done, Presence
+from domain.workload import HostLoad
 from tests.factories import NOW
 
 GROUP = Group(
@@ -30,6 +31,7 @@ GROUP = Group(
     start_seconds=1.0,
     service_seconds=0.5,
 )
+ALONE = ((OUTBOUND, GROUP),)
 QUEUES = ("mail", "ledger")
 KIND = "mail.send_password_reset"
 
@@ -65,10 +67,35 @@ class Crew:
         pass
 
 
+class Full(HostReader):
+    """A host with room for everything, but on its disk."""
+
+    def read(self, pids):
+        return HostLoad(
+            cpu=10.0,
+            cores=8,
+            load=0.1,
+            memory=20.0,
+            memory_available=2**34,
+            swap=0.0,
+            disk=97.0,
+            workers=len(pids),
+        )
+
+
 class Steered:
     """One controller, and what happens around it."""
 
-    def __init__(self, url, target, *, broker=None, host=None, **rules):
+    def __init__(
+        self,
+        url,
+        target,
+        *,
+        broker=None,
+        host=None,
+        groups=((OUTBOUND, GROUP),),
+        **rules,
+    ):
         self.engine = create_engine(Settings(database_url=url), pool_size=3)
         self.sessions = session_factory(self.engine)
         self.target = target
@@ -81,7 +108,10 @@ class Steered:
         }
         self.leadership = Leadership(self.engine)
         self.cycle = Cycle(
-            [Steering(OUTBOUND, GROUP, target, Rules(**{**chosen, **rules}))],
+            [
+                Steering(workers, group, target, Rules(**{**chosen, **rules}))
+                for workers, group in groups
+            ],
             Sensor(broker, host or HostReader(), QUEUES),
             self.leadership,
             self.sessions,
@@ -132,6 +162,10 @@ class Steered:
         with self.sessions() as session:
             return list(reversed(scaling.history(session, count=100)))
 
+    def roll_up(self, *, later):
+        with self.sessions.begin() as session:
+            return scaling.roll_up(session, now=self.now + later)
+
     def order(self, size, *, seconds=None, reason=""):
         with self.sessions.begin() as session:
             until = self.now + timedelta(seconds=seconds) if seconds else None
@@ -178,4 +212,5 @@ def _job(at, queue):
         payload="{}",
         submitted_at=at,
         deadline=at + timedelta(days=1),
+        request_id="asked-for",
     )

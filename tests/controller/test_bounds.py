@@ -2,7 +2,7 @@
 
 import pytest
 
-from controller.bounds import Bounds, bounds
+from controller.bounds import BadBounds, Bounds, bounds
 from domain.settings import Settings
 from domain.workers import GROUPS
 
@@ -29,3 +29,11 @@ def test_what_the_settings_accept_is_understood():
     accepted = Settings.from_environ(given).controller_bounds
 
     assert bounds(accepted) == {"ledger": Bounds(1, 4), "outbound": Bounds(2, 2)}
+
+
+def test_more_than_the_target_takes_is_refused_before_it_is_told():
+    """Or the group would stay where it is, told 130 and refused in every cycle."""
+    with pytest.raises(BadBounds, match="takes up to 100 of ledger, not 130"):
+        bounds("ledger=1-130", size_max=100)
+
+    assert bounds("ledger=1-130")["ledger"].most == 130

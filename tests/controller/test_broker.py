@@ -39,6 +39,16 @@ def test_all_lists_of_a_queue_count_and_what_is_not_acknowledged_too(client, red
     assert RedisBroker(redis_url).messages(QUEUES) == {"ledger": 3, "mail": 1}
 
 
+def test_more_that_is_not_acknowledged_than_is_read_is_a_fault_and_not_nothing(
+    client, redis_url
+):
+    message = json.dumps([{}, "", "mail"])
+    client.hset("coin:unacked", mapping={str(tag): message for tag in range(1_001)})
+
+    with pytest.raises(BrokerAway, match="Redis: 1001 messages are not acknowledged"):
+        RedisBroker(redis_url).messages(QUEUES)
+
+
 def test_an_empty_broker_has_no_messages(client, redis_url):
     assert RedisBroker(redis_url).messages(QUEUES) == {"ledger": 0, "mail": 0}
 

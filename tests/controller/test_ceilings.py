@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.ceilings import ceilings
+from controller.ceilings import ceilings, without
 from domain.workers import LEDGER, OUTBOUND
 from domain.workload import DatabaseLoad, HostLoad, KindLoad, QueueLoad, Sample
 from tests.factories import NOW
@@ -64,23 +64,48 @@ def test_busy_cores_stop_the_growth_of_what_computes():
 def test_connections_are_left_for_others():
     database = DatabaseLoad(connections=85, connections_max=97)
 
-    assert found(database=database)["connections"] == 3 + 3
+    assert found(LEDGER, database=database)["connections"] == 3 + 3
 
 
-def test_a_lane_has_one_writer_and_other_queues_have_any():
+def test_who_has_many_slots_takes_many_connections():
+    database = DatabaseLoad(connections=72, connections_max=97)
+
+    assert found(LEDGER, database=database)["connections"] == 3 + 10
+    assert found(OUTBOUND, database=database)["connections"] == 3 + 2
+
+
+def test_what_one_group_was_given_the_other_does_not_find():
+    database = DatabaseLoad(connections=60, connections_max=97)
+    sample = Sample(at=NOW, seconds=5.0, host=ROOMY, database=database)
+    left = without(sample, OUTBOUND, 3, here=True)
+
+    after = ceilings(LEDGER, left, 1, lanes=9, here=True)
+    assert after["connections"] == 1 + (97 - 60 - 3 * 9 - 5) // 2
+    assert after["memory"] == 1 + 5
+    elsewhere = without(sample, OUTBOUND, 3, here=False)
+    assert ceilings(LEDGER, elsewhere, 1, lanes=9, here=True)["memory"] == 1 + 8
+
+
+def test_a_lane_has_one_writer_and_so_have_those_of_other_queues():
     resting = found(LEDGER, lanes=4)
     tending = found(
         LEDGER,
         lanes=4,
         queues={
-            "ledger": QueueLoad(ready=500),
-            "maintenance": QueueLoad(ready=2, running=1),
-            "mail": QueueLoad(ready=9),
+            "ledger": QueueLoad(ready=500, lanes=4),
+            "maintenance": QueueLoad(ready=2, lanes=1, running=1),
+            "mail": QueueLoad(ready=9, lanes=1),
         },
     )
 
     assert resting["lanes"] == 4
-    assert tending["lanes"] == 7
+    assert tending["lanes"] == 6
+
+
+def test_a_rush_of_ballots_is_applied_in_one_lane():
+    rush = {"governance": QueueLoad(ready=20_000, lanes=1, oldest=9.0)}
+
+    assert found(LEDGER, lanes=1, queues=rush)["lanes"] == 2
 
 
 @given(

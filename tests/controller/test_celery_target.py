@@ -162,7 +162,7 @@ def test_nothing_changes_while_all_are_busy(target, worker, hold):
     sized(target, 3)
     hold(3)
 
-    assert target.apply("ledger", 1, target.observe("ledger")) == 3
+    assert target.apply("ledger", 1, target.observe("ledger")) is None
     observed = target.observe("ledger")
     assert observed.notes == ["no process is idle, so none was taken away"]
     assert (observed.size, processes(worker)) == (3, 3)
@@ -182,7 +182,7 @@ def test_an_idle_process_is_taken_away_and_the_busy_ones_stay(target, worker, ho
 def test_the_last_process_stays(target, worker):
     sized(target, 1)
 
-    assert target.apply("ledger", 0, target.observe("ledger")) == 1
+    assert target.apply("ledger", 0, target.observe("ledger")) is None
     observed = target.observe("ledger")
     assert observed.notes == ["each worker keeps its last process"]
     assert (observed.size, processes(worker)) == (1, 1)

@@ -3,13 +3,15 @@
 import pytest
 
 from controller import choosing
+from controller.bounds import BadBounds
 from controller.broker import RedisBroker
 from controller.heartbeats import Heartbeats
 from controller.rabbitmq import RabbitBroker
 from controller.targets.celery import CeleryTarget
-from controller.targets.local import LocalTarget
+from controller.targets.local import SIZE_MAX, LocalTarget
 from controller.targets.none import NoTarget
 from domain.settings import Settings
+from tasks import _pool
 
 DATABASE = "postgresql://x@127.0.0.1:9/x"
 TARGETS = {"local": LocalTarget, "celery": CeleryTarget, "none": NoTarget}
@@ -47,6 +49,17 @@ def test_groups_have_the_bounds_that_are_set_and_their_own_otherwise():
 
     assert (found["ledger"].least, found["ledger"].most) == (2, 3)
     assert (found["outbound"].least, found["outbound"].most) == (1, 8)
+
+
+def test_the_pool_of_this_host_takes_as_many_as_the_controller_thinks():
+    many = {"controller_bounds": f"ledger=1-{SIZE_MAX + 1}"}
+    with pytest.raises(BadBounds):
+        choosing.groups(settings(controller_target="local", **many), start_seconds=1)
+
+    assert SIZE_MAX == _pool.SIZE_MAX
+    assert choosing.groups(
+        settings(controller_target="celery", **many), start_seconds=1
+    )
 
 
 def test_what_a_job_takes_is_a_workers_share_of_it():

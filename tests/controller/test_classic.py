@@ -24,6 +24,8 @@ def seen(*, ready=0, hour=50.0, recent=None, current=3, **fields):
         ({"hour": 81.0}, 1),
         ({"hour": 40.0, "recent": 85.0}, 1),
         ({"hour": 55.0, "recent": 65.0}, 0),  # it rose, by less than a half
+        ({"hour": 20.0, "recent": 59.0, "ready": 10}, 0),  # it rose, to less than 60
+        ({"hour": 20.0, "recent": 61.0, "ready": 10}, 1),
         ({"hour": 29.0, "ready": 9}, -1),
         ({"hour": 29.0, "ready": 10}, 0),
         ({"hour": 31.0}, 0),
@@ -61,3 +63,11 @@ def test_what_is_nearly_used_up_is_told():
     (host,) = hosts(1, cpu=96, memory=91, disk=90)
 
     assert alarms(host) == ["cpu 96 % is above 95 %", "memory 91 % is above 90 %"]
+
+
+def test_an_alarm_is_part_of_what_is_recorded():
+    full = hosts(600, cpu=96, memory=91)
+
+    assert "alarm: cpu 96 % is above 95 %" in decide(view(hosts=full)).reason
+    assert "alarm: memory 91 % is above 90 %" in decide(view(hosts=full)).reason
+    assert "alarm" not in decide(view(hosts=hosts(600))).reason

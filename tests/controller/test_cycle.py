@@ -1,12 +1,17 @@
 """A whole turn on a real database: what is told, what is recorded, who may."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
-from controller import policy
+from controller import cycle, policy
 from controller.targets import Unavailable
-from tests.controller.steered import Crew, classic_rules, steered
+from domain import workload
+from domain.workers import LEDGER, OUTBOUND
+from domain.workload import DatabaseLoad
+from tests.controller.steered import GROUP, Crew, Full, classic_rules, steered
 from tests.databases import administer
 from tests.waiting import eventually
 
@@ -36,6 +41,9 @@ def test_a_backlog_is_met_at_once_and_the_row_says_why(own_database):
         assert row.inputs["ready"] == 40
         assert row.inputs["oldest_seconds"] == 9
         assert max(row.needs, key=row.needs.get) == "backlog"
+        # What its ceilings were made of.
+        assert 0 < row.inputs["connections"] < row.inputs["connections_max"]
+        assert row.inputs["memory_available"] > 0
         assert row.policy == policy.VERSION
         assert row.target == "memory"
         assert row.ms > 0
@@ -53,6 +61,39 @@ def test_what_came_and_what_it_took_is_measured_between_two_turns(own_database):
         rates = [row.inputs["rate"] for row in one.records()]
         assert rates == [0, 2, 0]  # ten in five seconds, a second later
         assert one.records()[-1].inputs["service_seconds"] == 0.3 / 4
+
+
+def database_with(monkeypatch, *, free):
+    """Have the server say that it has so many connections left."""
+    load = DatabaseLoad(connections=97 - free, connections_max=97, commit_ms=1.0)
+    monkeypatch.setattr(workload, "database", lambda _session, commit_ms: load)
+
+
+def test_connections_that_are_left_bound_a_whole_cycle(own_database, monkeypatch):
+    database_with(monkeypatch, free=5 + 2 * OUTBOUND.connections)
+    with steered(own_database, host=Full()) as one:
+        one.arrive(40, seconds_ago=4)
+        decided = one.turn()
+
+        assert decided.ordered == one.target.size == 1 + 2
+        assert decided.clamps == ["connections allows 3"]
+        assert decided.inputs["connections"] == 97 - 5 - 2 * OUTBOUND.connections
+
+
+def test_two_groups_that_grow_at_once_share_what_is_left(own_database, monkeypatch):
+    database_with(monkeypatch, free=5 + 2 * OUTBOUND.connections + LEDGER.connections)
+    groups = ((OUTBOUND, GROUP), (LEDGER, replace(GROUP, name="ledger")))
+    with steered(own_database, host=Full(), groups=groups, lanes=30) as one:
+        one.target.deaf = True  # of each group there stays one
+        one.arrive(100, seconds_ago=4)
+        one.arrive(100, seconds_ago=4, queue="ledger")
+        one.turn()
+
+        assert one.target.told == [3, 2]
+        assert [row.clamps[0] for row in one.records()] == [
+            "connections allows 3",
+            "connections allows 2",
+        ]
 
 
 def test_a_group_comes_down_again_when_all_is_done(own_database):
@@ -160,6 +201,67 @@ def test_a_target_that_cannot_be_told_is_no_move(own_database):
         assert 2 <= len(one.target.told) <= 5
 
 
+class Slow(Crew):
+    """One worker a step, each of which takes two cycles; never more than `most`."""
+
+    most = 3
+    under_way = False
+    notes = ()
+
+    def observe(self, group):
+        notes, self.notes = self.notes, ()
+        return replace(super().observe(group), notes=notes)
+
+    def apply(self, group, size, observed):
+        self.told.append(size)
+        if self.under_way:
+            self.under_way = False
+            return observed.size
+        if self.size == self.most:
+            self.notes = ("there is no room",)
+            return None
+        self.size += 1
+        self.under_way = True
+        return self.size
+
+
+def test_what_is_on_its_way_is_not_told_again_and_again(own_database):
+    with steered(own_database, Slow()) as one:
+        one.order(3)
+        turns = [one.turn() for _ in range(4)]
+
+    assert [row.ordered for row in turns] == [2, None, 3, None]
+    assert [row.result for row in turns] == [
+        "told 2",
+        "on the way to 3",
+        "told 3",
+        "nothing to do",
+    ]
+
+
+def test_a_target_that_can_do_nothing_is_asked_ever_more_seldom_and_is_quiet(
+    own_database,
+):
+    with steered(own_database, Slow(size=3)) as one:
+        one.order(9)
+        turns = [one.turn() for _ in range(120)]
+        freed = one.roll_up(later=timedelta(days=1))
+
+        # At first soon, in the end once a minute.
+        assert 10 <= len(one.target.told) <= 15
+        assert {row.ordered for row in turns} == {None}
+        assert turns[0].result == "nobody can be told so now"
+        # It says why only when asked; it is recorded with each.
+        assert {row.result.count("there is no room") for row in turns[1:]} == {1}
+        assert freed == 119
+
+        one.target.most = 9
+        told = len(one.target.told)
+        one.target.size = 4  # somebody else made it so
+        assert one.turn().ordered == 5
+        assert len(one.target.told) == told + 1
+
+
 def test_a_target_that_does_not_do_as_it_is_told_is_found_out(own_database):
     with steered(own_database) as one:
         one.target.deaf = True
@@ -197,24 +299,143 @@ def test_workers_that_do_not_end_are_heard_of(own_database):
 def test_without_a_database_nothing_moves_and_it_is_recorded_later(
     own_database, servers
 ):
-    name = sa.make_url(own_database).database
     with steered(own_database) as one:
         one.turn()
-        administer(
-            servers["database"],
-            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: E501, S608
-        )
+        refuse(servers, own_database)
         away = [one.turn() for _ in range(2)]
         assert {row.reason for row in away} == {"held, the database does not answer"}
         assert one.target.told == []
 
-        administer(servers["database"], f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        admit(servers, own_database)
         one.turn()
         reasons = [row.reason for row in one.records()]
 
         assert reasons[1:3] == ["held, the database does not answer"] * 2
         assert len(reasons) == 4
+
+
+def refuse(servers, url):
+    """Let nobody into a database, and end who is in it."""
+    name = sa.make_url(url).database
+    administer(
+        servers["database"],
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: E501, S608
+    )
+
+
+def admit(servers, url):
+    name = sa.make_url(url).database
+    administer(servers["database"], f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def test_what_becomes_too_much_to_keep_is_said(own_database, servers, monkeypatch):
+    monkeypatch.setattr(cycle, "_UNWRITTEN_MAX", 3)
+    with steered(own_database) as one, capture_logs() as logs:
+        one.turn()
+        refuse(servers, own_database)
+        for _ in range(5):
+            one.turn()
+        admit(servers, own_database)
+        one.turn()
+        rows = one.records()
+
+    # The newest three of the six that could not be written at once.
+    assert len(rows) == 1 + 3
+    said = [line for line in logs if "given_up" in line["event"]]
+    assert [line["event"] for line in said] == [
+        "records_given_up",
+        "records_were_given_up",
+    ]
+    assert said[-1]["count"] == 3
+
+
+def sentences(logs, level="info"):
+    return [
+        line["sentence"]
+        for line in logs
+        if line["event"] == "decided" and line["log_level"] == level
+    ]
+
+
+def test_the_log_carries_the_sentence_of_what_was_told(own_database):
+    with steered(own_database) as one, capture_logs() as logs:
+        one.arrive(40, seconds_ago=4)
+        decided = one.turn()
+
+    assert sentences(logs) == [decided.sentence]
+
+
+def test_what_stays_as_it_was_is_said_once(own_database):
+    with steered(own_database) as one, capture_logs() as logs:
+        first = one.turn()
+        for _ in range(3):
+            one.turn()
+
+    assert sentences(logs) == [first.sentence]
+    assert len(sentences(logs, "debug")) == 3
+
+
+def test_a_recommendation_is_said_when_it_is_another(own_database):
+    with steered(own_database, active=False) as one, capture_logs() as logs:
+        one.turn()
+        one.arrive(40, seconds_ago=4)
+        for _ in range(3):
+            would = one.turn()
+
+    said = sentences(logs)
+    assert len(said) < 4
+    assert f"would be told {would.desired}" in said[-1]
+
+
+def test_a_hold_is_said_when_it_begins_and_when_it_ends(own_database):
+    with steered(own_database) as one, capture_logs() as logs:
+        one.turn()
+        one.order(None)
+        for _ in range(3):
+            one.turn()
+        one.release()
+        one.turn()
+
+    assert [": order 1: to hold" in said for said in sentences(logs)] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_that_the_database_is_away_is_said_once_as_a_sentence(own_database, servers):
+    with steered(own_database) as one:
+        one.turn()
+        refuse(servers, own_database)
+        with capture_logs() as logs:
+            for _ in range(3):
+                one.turn()
+        admit(servers, own_database)
+
+    assert sentences(logs) == [
+        "outbound: held, the database does not answer; told nothing"
+    ]
+    assert [line["event"] for line in logs].count("database_away") == 1
+
+
+def test_what_is_nearly_used_up_is_said_once_under_any_policy(own_database):
+    with steered(own_database, host=Full()) as one, capture_logs() as logs:
+        for _ in range(3):
+            one.turn()
+
+    said = [line["sentence"] for line in logs if line["event"] == "alarm"]
+    assert said == ["disk 97 % is above 90 %"]
+
+
+def test_how_long_a_commit_took_is_measured_by_the_cycle_before(own_database):
+    with steered(own_database) as one:
+        one.turn()
+        unmeasured = one.cycle.sensed.sample.database.commit_ms
+        one.turn()
+
+        assert unmeasured is None
+        assert 0 < one.cycle.sensed.sample.database.commit_ms < 5_000
 
 
 def test_a_clock_that_jumps_holds_for_a_turn(own_database):

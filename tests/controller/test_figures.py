@@ -7,6 +7,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from controller.__main__ import turn
 from controller.figures import Figures
 from domain.scaling import ControllerAction
 from domain.workload import Crew, DatabaseLoad, HostLoad, QueueLoad, Sample
@@ -110,6 +111,23 @@ def test_a_cycle_is_one_observation_of_its_time(cycle, told):
 
     assert told("coin_controller_cycle_seconds_count") == 2
     assert told("coin_controller_cycle_seconds_sum") == 0.75
+
+
+def test_a_turn_that_fails_leaves_no_old_figure_and_is_no_cycle(figures, cycle, told):
+    class Failing:
+        leads = True
+
+        def turn(self, now, *, elapsed):
+            raise ZeroDivisionError
+
+    cycle(actions=[action()], sample=SAMPLE)
+    turn(Failing(), figures, elapsed=None)
+
+    assert sizes(told) == [None] * 4
+    assert told("coin_queue_oldest_seconds", queue="ledger") is None
+    assert told("coin_controller_faults", what="turn") == 1
+    assert told("coin_controller_leader") == 1
+    assert told("coin_controller_cycle_seconds_count") == 1
 
 
 def test_who_does_not_lead_makes_no_cycles_and_tells_no_sizes(cycle, told):

@@ -54,6 +54,19 @@ def test_a_pattern_that_ended_is_given_up():
     assert find_pattern(ended, ahead=6) is None
 
 
+def test_what_recurs_is_given_up_while_as_now_is_nearer():
+    """A wave that grows: it is the same wave, and never what it was the last time."""
+
+    def growing(s):
+        return 150 + s / 3_600 * 100 * math.sin(s / 900 * 2 * math.pi)
+
+    def steady(s):
+        return 150 + 100 * math.sin(s / 900 * 2 * math.pi)
+
+    assert find_pattern(hour(steady), ahead=15).period == 900
+    assert find_pattern(hour(growing), ahead=15) is None
+
+
 def test_two_ticks_are_no_pattern_and_none_are_none():
     assert find_pattern(hour(lambda _: 1)[:2], ahead=6) is None
     assert find_pattern([], ahead=6) is None

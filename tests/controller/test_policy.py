@@ -42,6 +42,49 @@ def test_work_that_piles_up_adds_workers_at_once():
     assert "configuration allows 40" in decision.sentence
 
 
+MANY = replace(GROUP, most=500)
+
+
+@pytest.mark.parametrize(("more", "moves"), [(3, False), (4, True)])
+def test_what_is_little_of_many_is_not_worth_a_move(more, moves):
+    """Below a tenth; of forty, that is three."""
+    rate = next(
+        rate
+        for rate in range(150, 300)
+        if decide(view(ticks(rate=rate), group=MANY)).need == 40 + more
+    )
+
+    decision = decide(view(ticks(rate=rate), current=40, group=MANY))
+
+    assert decision.desired == 40 + more * moves
+    assert ("within the dead band" in decision.sentence) is not moves
+
+
+@pytest.mark.parametrize(
+    ("current", "desired"), [(1, 49), (2, 50), (3, 51), (4, 64), (10, 160)]
+)
+def test_one_step_up_is_large_and_bounded(current, desired):
+    """By 48, or sixteenfold: a spike is met in two steps, a false figure is not."""
+    spike = [*ticks(until=NOW - 5), tick(NOW, rate=200, ready=4_000, oldest=9.0)]
+
+    decision = decide(view(spike, current=current, group=MANY))
+
+    assert decision.desired == desired
+    assert f"wanted, one step goes to {desired}" in decision.sentence
+
+
+def test_what_grows_is_provided_for_before_a_new_worker_would_begin():
+    rates = [20.0 + 0.5 * step for step in range(60)]
+    growing = [tick(NOW - 5.0 * (59 - n), rate=rate) for n, rate in enumerate(rates)]
+    slow = replace(GROUP, start_seconds=60.0)
+
+    decision = decide(view(growing, current=10, group=slow))
+
+    assert decision.needs["trend"] > decision.needs["arrivals"] + 1
+    assert decision.desired == decision.needs["trend"]
+    assert "by trend" in decision.sentence
+
+
 def test_what_ages_adds_workers_even_when_nothing_else_says_so():
     """Two workers hang: few wait, none arrive, and those who wait do so for long."""
     stuck = ticks(rate=0.01, ready=1, oldest=30.0)

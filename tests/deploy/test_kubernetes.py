@@ -102,6 +102,14 @@ def test_what_a_pod_names_is_there(document):
         assert spec["serviceAccountName"] in of_kind("ServiceAccount")
 
 
+@pytest.mark.parametrize("name", ["worker", "outbound"])
+def test_a_worker_that_starts_while_redis_is_away_is_not_killed_for_it(name):
+    """What it is asked for it serves when Celery is connected, and not before."""
+    probe = pod_of(name).container["startupProbe"]
+
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 3600
+
+
 def test_the_controller_alone_may_ask_the_cluster():
     binding = of_kind("RoleBinding")["controller"]
     (subject,) = binding["subjects"]

@@ -122,6 +122,7 @@ def test_the_state_tells_of_host_database_and_queues(
         "ready": 7,
         "delayed": 0,
         "running": 2,
+        "lanes": 0,
         "oldest": 1.5,
         "messages": 9,
     }

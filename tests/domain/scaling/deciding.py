@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
-from controller.policy import VERSION, decide
+from controller.policy import VERSION
 from domain import scaling
 from domain.scaling import ControllerAction
-from tests.controller.load import view
 from tests.factories import NOW
 
 TICK = timedelta(seconds=5)
@@ -44,29 +43,3 @@ def record(session, worker_group, count=1, *, at=NOW, **fields):
     ]
     scaling.record(session, actions)
     return [action.id for action in actions]
-
-
-def decided(worker_group):
-    """Return the record of what the policy decides, with all it was told."""
-    seen = view()
-    decision = decide(seen)
-    newest = seen.ticks[-1]._asdict()
-    host = {"cpu": 41.7, "load": 1.25, "memory": 63.2, "memory_available": 3**20}
-    return make_action(
-        worker_group,
-        current=decision.current,
-        desired=decision.desired,
-        need=decision.need,
-        needs=dict(decision.needs),
-        clamps=list(decision.clamps),
-        reason=decision.reason,
-        inputs={
-            "tick": newest,
-            "host": {**host, "swap": 0.0, "disk": 71.3, "workers": 2},
-            "ceilings": {"memory": 9, "connections": 24, "lanes": 4},
-            "service_seconds": 0.0173,
-            "crew": {"alive": 2, "busy": 1},
-            "database": {"connections": 17, "connections_max": 97, "commit_ms": 1.43},
-        },
-        controller="a-host-with-a-long-name-7f9c4:123456",
-    )

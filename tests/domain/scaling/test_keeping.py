@@ -85,6 +85,8 @@ def test_an_action_says_in_one_line_what_was_done_and_why():
 
     assert action.sentence == "ledger 2 → 4: as it was; memory allows 4; told 4"
     assert make_action("mail").sentence == "mail 2: as it was; nothing to do"
+    unknown = make_action("mail", current=None, desired=None)
+    assert unknown.sentence == "mail: as it was; nothing to do"
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -171,12 +173,16 @@ def controllers(database_url):
         engine.dispose()
 
 
+def lead(session):
+    return scaling.lead(session, silent_seconds=60)
+
+
 def test_one_leads_and_the_next_when_its_connection_has_ended(controllers):
     first, second = controllers
-    led = [scaling.lead(first), scaling.lead(second), scaling.lead(first)]
+    led = [lead(first), lead(second), lead(first)]
     first.rollback()
-    after_a_transaction = scaling.lead(second)
+    after_a_transaction = lead(second)
     first.get_bind().dispose()
 
     assert (led, after_a_transaction) == ([True, False, True], False)
-    eventually(lambda: scaling.lead(second))
+    eventually(lambda: lead(second))

@@ -6,9 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from domain import scaling
-from domain.scaling import ControllerAction
-from domain.scaling.keeping import QUIET_FOR, WHOLE_FOR
-from tests.domain.scaling.deciding import TICK, decided, record
+from domain.scaling import ControllerAction, keeping
+from domain.scaling.keeping import KEPT_FOR, QUIET_FOR, WHOLE_FOR
+from tests.domain.scaling.deciding import TICK, record
 from tests.factories import NOW, make_owner
 
 SECOND = timedelta(seconds=1)
@@ -17,7 +17,6 @@ DAY = timedelta(days=1)
 # Long over, and the beginning of an hour.
 THEN = NOW - 5 * HOUR
 AN_HOUR = QUIET_FOR // TICK
-YEAR_BYTES_MAX = 100_000_000
 
 
 @pytest.fixture(autouse=True)
@@ -174,36 +173,18 @@ def test_however_long_nobody_did_it_all_of_it_is_rolled_up(session, group):
     assert (freed, cycles(session, group)) == (6 * 49, [50] * 6)
 
 
-# Fills a table of the same shape with so many rows that each are one more of these.
-FILL = sa.text("""
-    INSERT INTO a_month (at, until, cycles, worker_group, mode, policy, target, current,
-        desired, ordered, need, needs, clamps, reason, inputs, result, ms, controller)
-    SELECT at + n * interval '1 hour', until + n * interval '1 hour', cycles,
-        worker_group, mode, policy, target, current, desired, ordered, need, needs,
-        clamps, reason, inputs, result, ms, controller
-    FROM controller_actions, generate_series(1, :times) AS n
-""")
-
-
-def test_a_quiet_year_of_two_groups_takes_less_than_100_mb(session):
-    """Indexes and all, of rows that hold what the policy really says."""
-    for group in ("ledger", "outbound"):
-        one = decided(group)
-        fields = {
-            name: getattr(one, name)
-            for name in sa.inspect(ControllerAction).columns.keys()  # noqa: SIM118  a map of them
-            if name not in {"id", "at", "until", "cycles", "worker_group"}
-        }
-        record(session, group, AN_HOUR, at=THEN, **fields)
+def test_what_was_decided_a_year_ago_is_forgotten(session, group):
+    record(session, group, at=NOW - KEPT_FOR - SECOND, desired=3, ordered=3)
+    kept = record(session, group, at=NOW - KEPT_FOR + SECOND, desired=3, ordered=3)
     scaling.roll_up(session, now=NOW)
-    kept = session.scalar(sa.select(sa.func.count()).select_from(ControllerAction))
-    session.execute(
-        sa.text(
-            "CREATE TEMPORARY TABLE a_month (LIKE controller_actions INCLUDING ALL)"
-        )
-    )
-    session.execute(FILL, {"times": 24 * 30})
-    month = session.scalar(sa.text("SELECT pg_total_relation_size('a_month')"))
 
-    assert kept == 2
-    assert month * 365 / 30 < YEAR_BYTES_MAX
+    assert [row.id for row in rows(session, group)] == kept
+
+
+def test_a_busy_year_reaches_less_far_back(session, group, monkeypatch):
+    """Moves are rows of their own, however many there were."""
+    monkeypatch.setattr(keeping, "KEPT_MAX", 10)
+    ids = record(session, group, 30, at=THEN, desired=3, ordered=3)
+    scaling.roll_up(session, now=NOW)
+
+    assert [row.id for row in rows(session, group)] == ids[-10:]

@@ -70,13 +70,13 @@ def test_what_waits_is_counted_over_all_lanes_and_the_oldest_is_told(
     submit(3, ago=2)
     submit(2, ago=9, lane=5)
 
-    assert measured(session, queue) == QueueLoad(ready=5, oldest=9.0)
+    assert measured(session, queue) == QueueLoad(ready=5, lanes=2, oldest=9.0)
 
 
 def test_a_retry_waits_since_it_was_due(session, queue, submit):
     submit(ago=600, run_at=NOW - 4 * SECOND, attempts=1)
 
-    assert measured(session, queue) == QueueLoad(ready=1, oldest=4.0)
+    assert measured(session, queue) == QueueLoad(ready=1, lanes=1, oldest=4.0)
 
 
 def test_what_is_due_later_is_not_ready_and_not_old(session, queue, submit):
@@ -91,7 +91,7 @@ def test_a_job_past_its_deadline_needs_nobody(session, queue, submit):
     submit(ago=3)
 
     assert late_alone is None
-    assert measured(session, queue) == QueueLoad(ready=1, oldest=3.0)
+    assert measured(session, queue) == QueueLoad(ready=1, lanes=1, oldest=3.0)
 
 
 def test_what_runs_under_a_lease_is_running(session, queue, submit):
@@ -101,13 +101,15 @@ def test_what_runs_under_a_lease_is_running(session, queue, submit):
     submit(ago=2)
 
     assert alone == QueueLoad(running=1)
-    assert measured(session, queue) == QueueLoad(ready=1, running=1, oldest=2.0)
+    assert measured(session, queue) == QueueLoad(
+        ready=1, lanes=1, running=1, oldest=2.0
+    )
 
 
 def test_a_clock_that_is_behind_makes_no_job_younger_than_new(session, queue, submit):
     submit(ago=-3)
 
-    assert measured(session, queue) == QueueLoad(ready=1, oldest=0.0)
+    assert measured(session, queue) == QueueLoad(ready=1, lanes=1, oldest=0.0)
 
 
 @pytest.fixture
@@ -120,7 +122,7 @@ def few(monkeypatch):
 def test_more_than_enough_is_not_counted_to_its_end(session, queue, submit):
     submit(20, ago=3)
 
-    assert measured(session, queue) == QueueLoad(ready=12, oldest=3.0)
+    assert measured(session, queue) == QueueLoad(ready=12, lanes=1, oldest=3.0)
 
 
 @pytest.mark.usefixtures("few")
@@ -203,6 +205,45 @@ def test_deliveries_and_jobs_of_their_queue_are_one_queue(session, listen):
     assert (found.ready, found.oldest) == (3, 8.0)
 
 
+def test_what_waits_for_its_receiver_waits_for_no_worker(session, listen):
+    """A slow receiver is sent eight at once; more workers would have nothing to do."""
+    listen(30, ago=400)
+    webhooks.choose(session, count=100, now=NOW)
+
+    assert measured(session, "webhooks") == QueueLoad(delayed=22, running=8)
+
+
+def test_a_slow_receiver_makes_nobody_elses_events_old(session, listen):
+    listen(30, ago=400)
+    webhooks.choose(session, count=100, now=NOW)
+    listen(3, ago=2)
+
+    found = measured(session, "webhooks")
+    assert (found.ready, found.delayed, found.oldest) == (3, 22, 2.0)
+
+
+def test_only_as_many_are_ready_as_may_be_sent_at_once(session, listen):
+    """Eight to an endpoint, and sixteen to all of an application."""
+    listen(30, ago=5)
+    one = measured(session, "webhooks")
+    for _ in range(3):
+        listen(30, ago=5)
+    four = measured(session, "webhooks")
+    chosen = webhooks.choose(session, count=100, now=NOW)
+
+    assert (one.ready, one.delayed) == (8, 22)
+    assert (four.ready, four.delayed) == (16, 104) == (len(chosen), 104)
+    assert measured(session, "webhooks").ready == 0
+
+
+@pytest.mark.usefixtures("few")
+def test_many_that_are_due_hide_none_that_are_being_sent(session, listen):
+    listen(30, ago=400)
+    webhooks.choose(session, count=100, now=NOW)
+
+    assert measured(session, "webhooks").running == 8
+
+
 @pytest.mark.usefixtures("few")
 def test_what_is_due_late_at_one_endpoint_hides_nothing_of_another(session, listen):
     far = listen(50)
@@ -255,6 +296,19 @@ def test_what_came_is_counted_whatever_became_of_it(session, arrive, kind):
     session.execute(sa.update(Job).where(Job.id == ended).values(**done))
 
     assert kinds(session, 0, 5)[kind].arrived == 2
+
+
+def test_what_comes_round_by_the_clock_is_no_arrival(session, queue, kind):
+    """Nor is it counted when it is done; the two would not fit together."""
+    made = {"kind": kind, "queue": queue, "id": id_at(NOW + SECOND)}
+    periodic = make_job(**made, application=None, request_id=None)
+    jobs.submit(session, [periodic])
+    by_the_clock = kind in kinds(session, 0, 5)
+    mail = make_job(**made | {"id": id_at(NOW + SECOND)}, application=None)
+    jobs.submit(session, [mail._replace(request_id="asked-for")])
+
+    assert not by_the_clock
+    assert kinds(session, 0, 5)[kind].arrived == 1
 
 
 def test_what_was_done_is_added_up_over_workers_and_beats(session, kind):

@@ -2,6 +2,7 @@
 
 import json
 import selectors
+import signal
 import stat
 import time
 from pathlib import Path
@@ -145,6 +146,32 @@ def test_a_host_that_cannot_fork_is_tried_again_ever_later():
     assert group.told(112.0)["crashes"] == 4
     assert "ledger-1 could not be forked: " in group.told(112.0)["last_exit"]
     assert group.told(140.0)["crashes"] == 0, "that was long ago"
+
+
+@pytest.mark.parametrize("code", [0, -signal.SIGKILL])
+def test_who_ends_as_soon_as_it_begins_is_no_longer_forked_at_once(code):
+    """Out of memory, say, or nothing to do: fork after fork would be for ever."""
+    group, waits, now = Members("ledger", 1, Places(), lambda *_: 7), [], 100.0
+    for _ in range(5):
+        group.tend(now)
+        now += 0.1
+        group.bury(7, code, now)
+        waits.append(group.wait(now) or 0.0)
+        now += waits[-1]
+
+    assert waits[0] == 0, "one may be somebody's decision"
+    assert all(m / 2 <= w <= m for w, m in zip(waits[1:], (1, 2, 4, 8), strict=True))
+
+
+def test_who_is_killed_after_a_while_is_replaced_at_once_each_time():
+    group, now = Members("ledger", 1, Places(), lambda *_: 7), 100.0
+    for _ in range(3):
+        group.tend(now)
+        now += 11
+        group.bury(7, -signal.SIGKILL, now)
+
+        assert group.wait(now) is None
+        assert group.told(now)["crashes"] == 0
 
 
 def test_there_are_never_more_than_there_is_room_for():

@@ -71,6 +71,7 @@ class Action(StrEnum):
     PROPOSAL_STATE_CHANGED = "proposal.state_changed"
     PROPOSAL_VETOED = "proposal.vetoed"
     PROPOSAL_CONCLUDED = "proposal.concluded"
+    PROPOSAL_REFUNDED = "proposal.refunded"
 
     COUNCIL_CREATED = "council.created"
     ELECTION_CALLED = "election.called"

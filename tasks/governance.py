@@ -13,6 +13,7 @@ from domain.governance import (
     casting,
     counts,
     executing,
+    refunding,
     tallying,
 )
 from domain.governance.cases import find
@@ -23,6 +24,9 @@ from tasks._sealing import unseal
 
 _ADVANCE_EVERY_SECONDS: Final = 10
 _PROPOSALS_MAX: Final = 100
+_REFUND_EVERY_SECONDS: Final = 30
+# The treasury stands still while so many are paid.
+_REFUNDED_MAX: Final = 1_000
 # Of the treasury's shards, the one that spends are made from.
 _LANE: Final = 0
 
@@ -70,3 +74,12 @@ def execute(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, An
     done = executing.execute(session, proposal_id, lane=_LANE, job_id=claim.id, now=now)
     announcing.announce(session, find(session, proposal_id), now=now)
     return done or {"executed": False}
+
+
+@long_job(refunding.REFUND, every_seconds=_REFUND_EVERY_SECONDS)
+def refund(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, int]:
+    """Give back what votes on cancelled proposals cost."""
+    paid = refunding.refund(
+        session, lane=_LANE, job_id=claim.id, count=_REFUNDED_MAX, now=now
+    )
+    return {"refunded": paid}

@@ -239,6 +239,8 @@ def _queued(case: Case) -> Iterator[str]:
 
 def _cancelled(case: Case) -> Iterator[str]:
     yield f"Cancelled {_reason(case, Event.CANCELLED)}"
+    if Event.REFUNDED in case.events:
+        yield "What votes on it cost was given back."
 
 
 def _vetoed(case: Case) -> Iterator[str]:

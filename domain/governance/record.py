@@ -103,6 +103,13 @@ class ProposalEvent(Base):
     """Something that happened to a proposal; each kind of thing happens once."""
 
     __tablename__ = "proposal_events"
+    __table_args__ = (
+        sa.Index(
+            "proposal_events_cancelled",
+            "proposal_id",
+            postgresql_where=sa.text("kind = 'cancelled'"),
+        ),
+    )
 
     proposal_id: Mapped[UUID] = mapped_column(
         sa.ForeignKey("proposals.id"), primary_key=True

@@ -77,8 +77,10 @@ CREATE TABLE proposal_events (
     details jsonb NOT NULL,
     PRIMARY KEY (proposal_id, kind),
     CONSTRAINT known_kind CHECK (kind IN ('opened', 'cancelled', 'quorum_reached',
-        'settled', 'tallied', 'vetoed', 'executed', 'concluded'))
+        'settled', 'tallied', 'vetoed', 'executed', 'concluded', 'refunded'))
 );
+CREATE INDEX proposal_events_cancelled ON proposal_events (proposal_id)
+    WHERE kind = 'cancelled';
 
 CREATE TABLE proposal_seeds (
     proposal_id uuid PRIMARY KEY REFERENCES proposals,

@@ -62,7 +62,8 @@ class Adoption:
         body=bodies.AdoptionBody,
         refuses=[
             *("no_such_proposal", "not_your_proposal", "wrong_state"),
-            *("bad_proposal", "bad_parameters", *REFUSES_UNPROVED),
+            *("bad_proposal", "bad_parameters", "too_many_versions"),
+            *REFUSES_UNPROVED,
         ],
     )
     def on_post(

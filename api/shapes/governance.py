@@ -115,12 +115,6 @@ class ProposalVersion(Shape):
     diff = words()
 
 
-class ProposalVersions(Shape):
-    """Every version of a proposal's text, newest first."""
-
-    versions = several(ProposalVersion)
-
-
 class ProposalType(Shape):
     """The rules of a type of proposals; `changed_by` is the proposal they are by."""
 

@@ -93,6 +93,8 @@ class ProposalText(Base):
     options: Mapped[list[str]] = mapped_column(postgresql.ARRAY(sa.Text))
     tags: Mapped[list[str]] = mapped_column(postgresql.ARRAY(sa.Text))
     details: Mapped[Any] = mapped_column(postgresql.JSONB)
+    # What this version changed, line by line.
+    diff: Mapped[list[str]] = mapped_column(postgresql.ARRAY(sa.Text), deferred=True)
     # Of title and description, to look for texts like this one.
     words: Mapped[Any] = mapped_column(postgresql.TSVECTOR, deferred=True)
     author: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id"))

@@ -15,35 +15,37 @@ from api.governance.voting_bodies import BallotBody, ConflictBody
 from api.openapi.describing import describes, describes_item, describes_write
 from api.permissions import principal_of
 from api.shapes.voting import CastBallot, Conflict, OwnVote
+from api.signatures import REFUSES_UNSIGNED, Signatures
 from api.submissions import Draft, Submissions, idempotency_key
 from domain.audit_events import Action
 from domain.governance import conflicts, own_votes
 from domain.governance.casting import CAST, CAST_SECRET
 from domain.governance.lanes import lane_of
+from domain.governance.own_votes import Casting
 from domain.settings import Settings
 
 _KNOWN_MAX: Final = 10_000
 
 
-class Secrecy:
-    """Which votes are secret; once a proposal is opened that is so for good."""
+class Castings:
+    """How ballots are cast on which proposal; once that is opened it is so for good."""
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
-        self._known: dict[UUID, bool] = {}
+        self._known: dict[UUID, Casting] = {}
 
-    def of(self, proposal_id: UUID) -> bool:
-        """Say whether ballots are sealed, or raise NoSuchProposal."""
+    def of(self, proposal_id: UUID) -> Casting:
+        """Return how ballots on a proposal are cast, or raise NoSuchProposal."""
         known = self._known.get(proposal_id)
         if known is not None:
             return known
         with self._sessions() as session:
-            secret, settled = own_votes.may_be_secret(session, proposal_id)
-        if settled:
+            found = own_votes.casting_of(session, proposal_id)
+        if found.settled:
             if len(self._known) >= _KNOWN_MAX:
                 self._known.clear()
-            self._known[proposal_id] = secret
-        return secret
+            self._known[proposal_id] = found
+        return found
 
 
 class Ballots:
@@ -54,8 +56,10 @@ class Ballots:
         sessions: sessionmaker[Session],
         submissions: Submissions,
         settings: Settings,
+        signatures: Signatures,
     ) -> None:
-        self._secrecy = Secrecy(sessions)
+        self._castings = Castings(sessions)
+        self._signatures = signatures
         self._submissions = submissions
         self._secret = settings.token_secret
         self._lanes = settings.ledger_lanes
@@ -67,7 +71,7 @@ class Ballots:
         refuses=[
             *("no_such_proposal", "not_an_elector", "voting_not_open"),
             *("voting_closed", "already_voted", "bad_ballot", "conflict_of_interest"),
-            *("insufficient_credits", "season_budget_spent"),
+            *("insufficient_credits", "season_budget_spent", *REFUSES_UNSIGNED),
         ],
     )
     def on_post(
@@ -80,7 +84,9 @@ class Ballots:
             raise Unprocessable(
                 [{"pointer": "/nonce", "detail": "Send a nonce or Idempotency-Key."}]
             )
-        secret = self._secrecy.of(proposal_id)
+        secret, paid, _ = self._castings.of(proposal_id)
+        if paid:
+            self._signatures.require(req, [str(principal_of(req).id)])
         if secret and "rationale" in body:
             detail = "A secret ballot comes without reasons: they might tell whose."
             raise Unprocessable([{"pointer": "/rationale", "detail": detail}])

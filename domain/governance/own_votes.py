@@ -1,6 +1,6 @@
 """One's own vote: whether it was cast, how, and who carries it if it was not."""
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from domain.governance.cases import Case
 from domain.governance.lifecycle import Event
 from domain.governance.record import NoSuchProposal, Proposal, ProposalEvent
 from domain.governance.record import ProposalType as Type
+from domain.governance.spending import QUADRATIC
 from domain.governance.voting_record import (
     ConflictOfInterest,
     Elector,
@@ -23,16 +24,28 @@ from domain.users import User
 BALLOTS_SHOWN_MAX: Final = 50
 
 
-def may_be_secret(session: Session, proposal_id: UUID) -> tuple[bool, bool]:
-    """Say whether a proposal is voted on in secret, and whether that is settled.
+class Casting(NamedTuple):
+    """How ballots are cast: in secret, paid with credits; and whether that is settled.
 
-    Its type may change until it is opened: so long, anything cast is taken for secret.
-    Raises NoSuchProposal.
+    The rules may change until a proposal is opened: so long, anything cast is taken for
+    secret.
     """
+
+    secret: bool
+    paid: bool
+    settled: bool
+
+
+def casting_of(session: Session, proposal_id: UUID) -> Casting:
+    """Return how ballots on a proposal are cast, or raise NoSuchProposal."""
     opened = sa.exists().where(
         ProposalEvent.proposal_id == Proposal.id, ProposalEvent.kind == Event.OPENED
     )
-    chosen = sa.select(Type.parameters["secret"].as_boolean(), opened).where(
+    chosen = sa.select(
+        Type.parameters["secret"].as_boolean(),
+        Type.parameters["method"].as_string() == QUADRATIC,
+        opened,
+    ).where(
         Proposal.id == proposal_id,
         Type.name == Proposal.type,
         Type.version == Proposal.type_version,
@@ -40,8 +53,8 @@ def may_be_secret(session: Session, proposal_id: UUID) -> tuple[bool, bool]:
     found = session.execute(chosen).first()
     if found is None:
         raise NoSuchProposal
-    secret, is_opened = found
-    return bool(secret) or not is_opened, is_opened
+    secret, paid, is_opened = found
+    return Casting(bool(secret) or not is_opened, paid, is_opened)
 
 
 def describe(session: Session, proposal_id: UUID, *, voter: UUID) -> dict[str, Any]:

@@ -33,6 +33,8 @@ from domain.ledger import (
 from domain.ledger.postings import OWNER_SHARD
 from domain.principals import PEOPLES_APPLICATION
 
+# The method whose votes cost credits.
+QUADRATIC: Final = "quadratic"
 _MONTHS: Final = 3
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from domain.governance.voting_record import OpenBallot, Participation
 from domain.ids import uuid7
 from tests.api.calling import make_nonce, pointers
+from tests.api.holders import REQUIRED, refusal, send
 from tests.api.votes import DELEGATIONS, PROPOSALS, draft, open_vote
 from tests.factories import make_user
 
@@ -107,6 +108,25 @@ def test_what_was_not_opened_takes_no_ballot_and_shows_none(
 
     assert (answer.status_code, answer.json["code"]) == (409, "voting_not_open")
     assert job["kind"] == "governance.cast_secret"
+
+
+def test_votes_that_cost_credits_are_signed_by_who_demands_it(
+    holder, person, caller, make_vote, worker
+):
+    vote = make_vote(method="quadratic", options=("ada", "ben"), budget=100)
+    for one in (holder, person):
+        caller.fund(str(one.id), times=5)
+    path = ballots(vote)
+
+    assert refusal(send(holder, body({"ada": 7}), path=path)) == REQUIRED
+    assert mine(holder, vote)["voted"] is False
+    signed = send(holder, body({"ada": 5}), path=path, signer=holder.own)
+    assert signed.status_code == 202
+    assert person.done(path, body({"ada": 5})).json["credits"] == 25
+
+
+def test_votes_that_cost_nothing_are_not_signed(holder, make_vote, worker):
+    assert holder.done(ballots(make_vote()), body()).status_code == 201
 
 
 def test_whether_a_vote_is_secret_is_looked_up_once(

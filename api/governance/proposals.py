@@ -166,20 +166,21 @@ class Versions:
         """List the versions of a text, newest first, and what each changed."""
         query.allow(req, "limit", "cursor")
         with self._sessions() as session:
-            find(session, proposal_id)
+            case = find(session, proposal_id)
             found = texts.versions(
                 session,
                 proposal_id,
                 start=query.start(req, query.whole),
                 limit=query.limit(req),
             )
-        query.page(
-            req,
-            resp,
-            "versions",
-            found,
-            lambda row: texts.describe_version(row.ProposalText),
-        )
+
+        def shown(row: Any) -> dict[str, Any]:
+            text = row.ProposalText
+            is_last = text.version == case.text.version
+            frozen = case.definition_sha256 if is_last else None
+            return texts.describe_version(text, frozen)
+
+        query.page(req, resp, "versions", found, shown)
 
 
 def _subject(case: Case) -> str:

@@ -113,6 +113,9 @@ class ProposalVersion(Shape):
     tags = words("trees")
     details = mapping({})
     diff = words()
+    definition_sha256 = text(
+        _SHA256, null=True, about="Of what was frozen, where that is this version."
+    )
 
 
 class ProposalType(Shape):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from domain.audit_events import Action, record
+from domain.audit_events import Action
 from domain.councils import capping, contests, keeping
 from domain.councils.capping import Seating
 from domain.councils.keeping import Seat
@@ -20,6 +20,7 @@ from domain.governance.record import BadProposal
 from domain.governance.texts import Text
 from domain.pages import Page, Position
 from domain.principals import PEOPLES_APPLICATION
+from domain.telling import tell
 from domain.users import User
 
 ELECTION: Final = "council_election"
@@ -77,7 +78,7 @@ def call(  # noqa: PLR0913  what is known of an election
 
 def _note(session: Session, case: Case, *, now: datetime) -> None:
     """Record an election that a rule has called, and nobody."""
-    record(
+    tell(
         session,
         action=Action.ELECTION_CALLED,
         application=PEOPLES_APPLICATION,

@@ -59,6 +59,11 @@ class Case:
         """Return when what follows; None for a draft."""
         return timeline(self.facts, self.parameters)
 
+    @property
+    def definition_sha256(self) -> str | None:
+        """Return the hash of what was fixed when voting opened."""
+        return None if self.freeze is None else self.freeze.sha256
+
     def state(self, now: datetime) -> State:
         """Return where the proposal is."""
         return state(self.facts, self.parameters, now=now)

@@ -31,6 +31,7 @@ def explain(session: Session, case: Case, *, now: datetime) -> dict[str, Any]:
     return {
         "proposal_id": str(case.row.id),
         "state": str(found),
+        "definition_sha256": case.definition_sha256,
         "sentences": sentences,
         "explanation": " ".join(sentences),
         "rule": {

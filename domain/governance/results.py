@@ -72,7 +72,7 @@ def show(session: Session, case: Case, *, now: datetime) -> dict[str, Any]:
         "method": case.parameters.method,
         "secret": case.parameters.secret,
         "closes_at": case.timeline and case.timeline.closes.isoformat(),
-        "definition_sha256": case.freeze and case.freeze.sha256,
+        "definition_sha256": case.definition_sha256,
         "electorate": _electorate(case),
         "turnout": case.row.turnout,
         "quorum": _quorum(session, case, ballots),

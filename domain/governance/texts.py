@@ -108,14 +108,18 @@ def versions(
     )
 
 
-def describe_version(row: ProposalText) -> dict[str, Any]:
-    """Return a version as JSON shows it, with what it changed."""
+def describe_version(row: ProposalText, frozen: str | None) -> dict[str, Any]:
+    """Return a version as JSON shows it, with what it changed.
+
+    `frozen` is the hash of what was fixed, where this is what it says.
+    """
     return {
         "version": row.version,
         "at": row.at.isoformat(),
         "author": str(row.author),
         **Text.of(row).describe(),
         "diff": row.diff,
+        "definition_sha256": frozen,
     }
 
 

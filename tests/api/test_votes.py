@@ -47,7 +47,13 @@ def test_a_ballot_is_a_job_and_then_ones_own(person, make_vote, worker):
     done = person.get(accepted.headers["Location"], params={"wait": "20"}).json
 
     assert accepted.status_code == 202
-    assert done["result"] == {"proposal_id": vote, "sequence": 1, "weight": 1}
+    frozen = person.get(f"{PROPOSALS}/{vote}").json["freeze"]["sha256"]
+    assert done["result"] == {
+        "proposal_id": vote,
+        "definition_sha256": frozen,
+        "sequence": 1,
+        "weight": 1,
+    }
     (own,) = mine(person, vote)["ballots"]
     assert (own["choice"], own["rationale"], own["job_id"]) == (
         "yes",
@@ -66,6 +72,25 @@ def test_a_ballot_that_waits_is_answered_with_what_came_of_it(
 
     assert (first.status_code, first.json["sequence"]) == (201, 1)
     assert (second.status_code, second.json["code"]) == (409, "already_voted")
+
+
+def test_what_was_frozen_is_on_every_answer_by_its_hash(
+    person, caller, make_vote, worker
+):
+    vote = make_vote()
+    path = f"{PROPOSALS}/{vote}"
+    before = [person.get(f"{path}/{name}").json for name in ("explain", "result")]
+    cast = person.done(ballots(vote), body()).json
+    frozen = person.get(path).json["freeze"]["sha256"]
+    after = [
+        *(person.get(f"{path}/{name}").json for name in ("explain", "result")),
+        *person.get(f"{path}/versions").json["versions"],
+        mine(person, vote),
+        cast,
+    ]
+
+    assert [one["definition_sha256"] for one in before] == [None] * 2
+    assert [one["definition_sha256"] for one in after] == [frozen] * 5
 
 
 def test_a_ballot_needs_a_nonce_and_a_choice(person, make_vote):

@@ -46,7 +46,7 @@ def edit(session, case, *, editor=None, now=NOW, **fields):
 
 def versions(session, case):
     found = texts.versions(session, case.row.id, start=None, limit=50)
-    return [texts.describe_version(row.ProposalText) for row in found.items]
+    return [texts.describe_version(row.ProposalText, None) for row in found.items]
 
 
 # Drafting

@@ -63,7 +63,8 @@ def test_a_secret_ballot_is_in_tables_that_share_no_key(session, people):
     assert find(session, proposal_id).row.turnout == 20
     keys = {row.key.hex for row in cast}
     assert keys.isdisjoint(receipts | {one.hex for one in people})
-    assert all(one.keys() == {"proposal_id", "receipt"} for one in told)
+    same = {"proposal_id", "definition_sha256"}
+    assert all(one.keys() == {*same, "receipt"} for one in told)
 
 
 def test_ballots_cast_one_by_one_do_not_lie_in_that_order(session):

@@ -18,6 +18,7 @@ from domain.governance import (
 )
 from domain.governance.cases import find
 from domain.jobs import Claim, Outcome
+from tasks import _figures
 from tasks._drain import settings
 from tasks._registry import batch_job, long_job
 from tasks._sealing import unseal
@@ -58,7 +59,12 @@ def advance(session: Session, _claim: Claim, /, *, now: datetime) -> dict[str, i
 @long_job(tallying.TALLY)
 def tally(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
     """Count the next ballots of a proposal whose vote has closed."""
-    return tallying.run(session, claim, now=now)
+    done = tallying.run(session, claim, now=now)
+    if "outcome" in done and _figures.wanted():
+        times = find(session, UUID(claim.payload["proposal_id"])).timeline
+        if times is not None:
+            _figures.tallied(now - times.closes)
+    return done
 
 
 @long_job(counts.COUNT)

@@ -94,7 +94,7 @@ class ProposalText(Base):
     tags: Mapped[list[str]] = mapped_column(postgresql.ARRAY(sa.Text))
     details: Mapped[Any] = mapped_column(postgresql.JSONB)
     # What this version changed, line by line.
-    diff: Mapped[list[str]] = mapped_column(postgresql.ARRAY(sa.Text), deferred=True)
+    diff: Mapped[str] = mapped_column(sa.Text, deferred=True)
     # Of title and description, to look for texts like this one.
     words: Mapped[Any] = mapped_column(postgresql.TSVECTOR, deferred=True)
     author: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id"))

@@ -83,7 +83,7 @@ def write(  # noqa: PLR0913  what is known of a version
             options=list(text.options),
             tags=sorted(set(text.tags)),
             details=dict(text.details),
-            diff=[] if after is None else _diff(after, text),
+            diff="" if after is None else "\n".join(_diff(after, text)),
             words=sa.func.to_tsvector("simple", f"{text.title} {text.description}"),
             author=author,
             at=now,
@@ -118,7 +118,7 @@ def describe_version(row: ProposalText, frozen: str | None) -> dict[str, Any]:
         "at": row.at.isoformat(),
         "author": str(row.author),
         **Text.of(row).describe(),
-        "diff": row.diff,
+        "diff": row.diff.split("\n") if row.diff else [],
         "definition_sha256": frozen,
     }
 

@@ -60,7 +60,7 @@ CREATE TABLE proposal_texts (
     options text[] NOT NULL,
     tags text[] NOT NULL,
     details jsonb NOT NULL,
-    diff text[] NOT NULL, -- from the version before
+    diff text NOT NULL, -- from the version before, line by line
     words tsvector NOT NULL, -- of title and description
     author uuid NOT NULL REFERENCES users,
     at timestamptz NOT NULL,

@@ -50,7 +50,7 @@ from domain.settings import Settings
 
 
 def start() -> None:
-    """Set up logs and refuse to serve a database whose operations differ."""
+    """Set up logs and refuse to serve a database this code does not go with."""
     tasks.start(gather_logs=True)
 
 

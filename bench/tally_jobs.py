@@ -1,8 +1,8 @@
 """What a tally takes from the database to the result's row, job by job.
 
-python -m bench.tally_jobs [BALLOTS]
+python -m bench.tally_jobs [ROUNDS]
 
-A PostgreSQL of its own holds an election; a process apart counts it as a worker does.
+A PostgreSQL of its own holds a vote; a process apart counts it as a worker does.
 """
 
 import json
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -38,16 +38,30 @@ from domain.jobs import Claim
 from domain.settings import Settings
 from domain.tally import canonical, commitment
 
-BALLOTS: Final = 100_000
 _OPTIONS: Final = tuple(f"option {number}" for number in range(10))
-_METHODS: Final = ("scottish-stv", "meek-stv")
 _SEATS: Final = 5
+# How many ballots each is counted with.
+BALLOTS: Final[Mapping[str, int]] = {
+    "scottish-stv": 100_000,
+    "meek-stv": 100_000,
+    "yes-no": 1_000_000,
+}
 _AGO: Final = timedelta(days=40)
 _SEED: Final = bytes(32)
 _PARTS_MAX: Final = 1_000
 _MEGABYTE: Final = 1_000_000
 
 # Three to ten options in any order: hardly two people agree.
+_RANKING: Final = """
+    SELECT to_jsonb((array_agg(one ORDER BY random()))
+                    [1:3 + floor(random() * 8)::integer]) AS ballot
+    FROM unnest(CAST(:options AS text[])) AS one WHERE voter_id IS NOT NULL
+"""
+_WORD: Final = """
+    SELECT to_jsonb((ARRAY['yes', 'no', 'abstain'])[1 + floor(random() * 3)::integer])
+           AS ballot
+    WHERE voter_id IS NOT NULL
+"""
 _FILL: Final = """
     INSERT INTO electors (proposal_id, voter_id, weight)
     SELECT :id, gen_random_uuid(), 1 FROM generate_series(1, :ballots);
@@ -55,11 +69,7 @@ _FILL: Final = """
     WHERE proposal_id = :id;
     INSERT INTO ballots (proposal_id, voter_id, sequence, ballot, cast_at, job_id)
     SELECT :id, voter_id, 1, drawn.ballot, now(), :id
-    FROM electors, LATERAL (
-        SELECT to_jsonb((array_agg(one ORDER BY random()))
-                        [1:3 + floor(random() * 8)::integer]) AS ballot
-        FROM unnest(CAST(:options AS text[])) AS one WHERE voter_id IS NOT NULL
-    ) AS drawn WHERE proposal_id = :id;
+    FROM electors, LATERAL ({drawn}) AS drawn WHERE proposal_id = :id;
     UPDATE proposals SET turnout = :ballots WHERE id = :id;
     INSERT INTO proposal_freezes (proposal_id, at, people, weight, definition, sha256)
     VALUES (:id, now(), :ballots, :ballots, :definition, :sha256);
@@ -67,51 +77,56 @@ _FILL: Final = """
 
 
 def hold(session: Session, method: str, ballots: int) -> UUID:
-    """Store an election that closed long ago; return its id."""
+    """Store a vote that closed long ago; return its id."""
     then = datetime.now(UTC) - _AGO
     unlike = uuid7().hex
     author = users.create(session, username=f"author.{unlike[-12:]}", now=then).id
     name = f"counted_{unlike}"
+    ranked = method != "yes-no"
     rules = Parameters(
         about="Measured.",
         method=method,
-        seats=_SEATS,
+        seats=_SEATS if ranked else 1,
         discussion_hours=0,
         freeze_hours=0,
     )
+    options = _OPTIONS if ranked else ()
     session.add(
         ProposalType(name=name, version=1, parameters=rules.describe(), created_at=then)
     )
     session.flush()
     text = Text(
-        title="An election",
+        title="A vote",
         description="Made up to be counted.",
-        options=_OPTIONS,
+        options=options,
         details={},
     )
     case = proposals.create(session, author=author, type_name=name, text=text, now=then)
     proposal_id = case.row.id
     session.add(ProposalSeed(proposal_id=proposal_id, seed=_SEED))
     cases.happen(session, proposal_id, Event.OPENED, now=then)
-    defined = canonical(_definition(proposal_id, rules, ballots)).decode()
+    defined = canonical(_definition(proposal_id, rules, options, ballots)).decode()
     bound = {
         "id": str(proposal_id),
         "ballots": ballots,
-        "options": list(_OPTIONS),
+        **({"options": list(options)} if ranked else {}),
         "definition": defined,
         "sha256": sha256(defined.encode()).hexdigest(),
     }
-    session.execute(sa.text(_FILL), bound)
+    fill = _FILL.format(drawn=_RANKING if ranked else _WORD)
+    session.execute(sa.text(fill), bound)
     return proposal_id
 
 
-def _definition(proposal_id: UUID, rules: Parameters, ballots: int) -> dict[str, Any]:
+def _definition(
+    proposal_id: UUID, rules: Parameters, options: Sequence[str], ballots: int
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "proposal": str(proposal_id),
         "parameters": rules.describe(),
-        "options": list(_OPTIONS),
-        "seats": _SEATS,
+        "options": list(options),
+        "seats": rules.seats,
         "electorate": {"people": ballots, "weight": ballots, "sha256": "0" * 64},
         "commitment": commitment(_SEED),
     }
@@ -151,29 +166,30 @@ def _claim(proposal_id: UUID, part: int, now: datetime) -> Claim:
     )
 
 
-def measure(ballots: int = BALLOTS, rounds: int = 1) -> dict[str, Figures]:
-    """Return the medians of what the tally of so many ballots takes, by method."""
-    seen: dict[str, list[Figures]] = {method: [] for method in _METHODS}
+def measure(rounds: int = 1) -> dict[str, Figures]:
+    """Return the medians of what the tally takes, by method."""
+    seen: dict[str, list[Figures]] = {method: [] for method in BALLOTS}
     with (
         tempfile.TemporaryDirectory(prefix="coin-bench-") as folder,
         embedded_postgres(Path(folder)) as url,
     ):
         chosen = Settings(database_url=url)
         database.migrate(chosen)
-        for method in _METHODS * rounds:
+        for method in [*BALLOTS] * rounds:
             with database.transaction(chosen) as session:
-                proposal_id = hold(session, method, ballots)
+                proposal_id = hold(session, method, BALLOTS[method])
             seen[method].append(_apart(url, proposal_id))
     return {method: medians(figures) for method, figures in seen.items()}
 
 
-def _lines(seen: Mapping[str, Figures], ballots: int) -> Iterator[str]:
+def _lines(seen: Mapping[str, Figures]) -> Iterator[str]:
     yield "| method | ballots | jobs | seconds | processor seconds | peak MB |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for method, found in seen.items():
         yield (
-            f"| {method} | {ballots:,} | {found['jobs']:g} | {found['seconds']:.1f} "
-            f"| {found['processor_seconds']:.1f} | {found['memory_mb']:.0f} |"
+            f"| {method} | {BALLOTS[method]:,} | {found['jobs']:g} "
+            f"| {found['seconds']:.1f} | {found['processor_seconds']:.1f} "
+            f"| {found['memory_mb']:.0f} |"
         )
 
 
@@ -194,8 +210,8 @@ def main() -> None:
     if sys.argv[1:2] == ["--once"]:
         print(json.dumps(count(sys.argv[2], UUID(sys.argv[3]))))
         return
-    ballots = int(sys.argv[1]) if len(sys.argv) > 1 else BALLOTS
-    print("\n".join(_lines(measure(ballots), ballots)))
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    print("\n".join(_lines(measure(rounds))))
 
 
 if __name__ == "__main__":

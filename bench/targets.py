@@ -218,6 +218,13 @@ GOVERNANCE = (
         least=False,
     ),
     Target(
+        "tally of 1,000,000 ballots yes or no, a worker's jobs",
+        5.0,
+        "s",
+        _tallied("yes-no"),
+        least=False,
+    ),
+    Target(
         "1,000,000 ballots yes or no, the count alone",
         5.0,
         "s",

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from cli.database import newest_revision
 from cli.findings import Finding, fail, ok, warn
 from domain.db import APP_ROLE, create_engine, session_factory
 from domain.operations import differences
+from domain.schema import needed, reached
 from domain.settings import Settings
 
 _STATEMENT_MS: Final = 3_000
@@ -79,14 +79,14 @@ def _clock(session: Session) -> Finding:
 
 
 def _schema(session: Session, settings: Settings) -> Iterator[Finding]:
-    current, wanted = _revision(session), newest_revision()
-    if current != wanted:
+    current, wanted = _revision(session), needed()
+    if current is None or current < wanted:
         yield fail(
             f"the schema is at {current or 'nothing'}, the code expects {wanted}",
             "coin migrate",
         )
         return
-    yield ok(f"the schema is at {wanted}")
+    yield ok(f"the schema is at {current}")
     if found := differences(session):
         yield fail(
             f"operations in code and database differ: {'; '.join(found)}",
@@ -100,10 +100,7 @@ def _schema(session: Session, settings: Settings) -> Iterator[Finding]:
 def _revision(session: Session) -> str | None:
     if session.scalar(sa.text("SELECT to_regclass('alembic_version')")) is None:
         return None
-    found: str | None = session.scalar(
-        sa.text("SELECT max(version_num) FROM alembic_version")
-    )
-    return found
+    return reached(session)
 
 
 def _role(settings: Settings) -> Finding:

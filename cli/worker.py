@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli import database
 from cli.endpoints import data_option
-from domain.operations import OperationsDiffer
+from domain.schema import DatabaseDiffers
 
 CONCURRENCY: Final = 2
 
@@ -52,7 +52,7 @@ def _poll() -> None:
         signal.signal(number, lambda *_: stop.set())
     try:
         tasks.start()
-    except (OperationsDiffer, SQLAlchemyError) as error:
+    except (DatabaseDiffers, SQLAlchemyError) as error:
         raise click.ClickException(str(error)) from None
     tasks.poll(stop)
 

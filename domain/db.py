@@ -105,6 +105,8 @@ def _connect(  # noqa: PLR0913  what connections differ in
         # A restarted server costs nobody an answer.
         pool_pre_ping=pre_ping,
         isolation_level=isolation,
+        # Errors are logged; what people wrote, their votes among it, is not.
+        hide_parameters=True,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "options": " ".join(chosen),

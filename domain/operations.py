@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from domain.apps import REVERSAL, TRANSFER, applications
 from domain.db import Base
+from domain.schema import DatabaseDiffers
 
 
 class Operation(Base):
@@ -25,7 +26,7 @@ class Operation(Base):
     retired: Mapped[bool] = mapped_column(server_default=sa.false())
 
 
-class OperationsDiffer(RuntimeError):
+class OperationsDiffer(DatabaseDiffers):
     """The operations in code are not those of the database."""
 
 

@@ -19,6 +19,7 @@ import logconfig
 import tracing
 from domain.db import create_engine, session_factory
 from domain.operations import require_agreement
+from domain.schema import require_schema
 from domain.settings import Settings
 from tasks import _exposition
 from tasks._beats import beating
@@ -99,7 +100,7 @@ app.conf.beat_schedule = {
 
 
 def start(*, gather_logs: bool = False) -> None:
-    """Set up logs and refuse to run on a database whose operations differ."""
+    """Set up logs and refuse to run on a database this code does not go with."""
     settings = Settings.from_environ(os.environ)
     logconfig.configure(
         level=settings.log_level, style=settings.log_format, gather=gather_logs
@@ -107,6 +108,7 @@ def start(*, gather_logs: bool = False) -> None:
     tracing.configure(settings.otel_exporter_otlp_endpoint)
     engine = create_engine(settings)
     with session_factory(engine).begin() as session:
+        require_schema(session)
         require_agreement(session)
     engine.dispose()
 

@@ -16,7 +16,7 @@ from celery.bin.worker import worker
 from sqlalchemy.exc import SQLAlchemyError
 
 import celeryconfig
-from domain.operations import OperationsDiffer
+from domain.schema import DatabaseDiffers
 from domain.settings import InvalidSettings
 from domain.workers import GROUPS
 from tasks import app, start
@@ -79,7 +79,7 @@ def pool(  # noqa: PLR0913  one for each option
     try:
         start()
         made = Pool(socket or Path(settings().workers_socket), sized, others)
-    except (InvalidSettings, OperationsDiffer, SQLAlchemyError, Refused) as error:
+    except (InvalidSettings, DatabaseDiffers, SQLAlchemyError, Refused) as error:
         raise click.ClickException(str(error)) from None
     made.run()
 

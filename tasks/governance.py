@@ -1,12 +1,15 @@
 """The governance queue: ballots, tallies, and what follows a decision."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy.orm import Session
 
+from domain.councils import countback
 from domain.governance import (
     advancing,
     announcing,
@@ -19,9 +22,11 @@ from domain.governance import (
 from domain.governance.cases import find
 from domain.jobs import Claim, Outcome
 from tasks import _figures
-from tasks._drain import settings
+from tasks._drain import sessions, settings
 from tasks._registry import batch_job, long_job
 from tasks._sealing import unseal
+
+_log = structlog.get_logger()
 
 _ADVANCE_EVERY_SECONDS: Final = 10
 _PROPOSALS_MAX: Final = 100
@@ -50,10 +55,28 @@ def _opened(claim: Claim) -> Claim:
 
 
 @long_job(advancing.ADVANCE, every_seconds=_ADVANCE_EVERY_SECONDS)
-def advance(session: Session, _claim: Claim, /, *, now: datetime) -> dict[str, int]:
-    """Freeze, count, carry out and announce whatever it is time for."""
+def advance(_session: Session, _claim: Claim, /, *, now: datetime) -> dict[str, int]:
+    """Freeze, count, carry out and announce whatever it is time for.
+
+    Each proposal in a transaction of its own: no lock is held longer than that takes,
+    and what fails for one holds up no other.
+    """
+    with sessions().begin() as session:
+        due = announcing.due(session, now=now, count=_PROPOSALS_MAX)
+    done: Counter[str] = Counter()
+    for proposal_id in sorted(due):
+        done.update(_advance(proposal_id, now=now))
+    return dict(done)
+
+
+def _advance(proposal_id: UUID, *, now: datetime) -> list[str]:
     lanes = settings().ledger_lanes
-    return advancing.advance(session, lanes=lanes, count=_PROPOSALS_MAX, now=now)
+    try:
+        with sessions().begin() as session:
+            return list(advancing.advance(session, proposal_id, lanes=lanes, now=now))
+    except Exception:  # noqa: BLE001  whatever it is, the others go on
+        _log.exception("proposal_not_advanced", proposal=str(proposal_id))
+        return ["failed"]
 
 
 @long_job(tallying.TALLY)
@@ -73,12 +96,18 @@ def count(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]
     return counts.run(session, claim, now=now)
 
 
+@long_job(countback.FILL)
+def fill_seat(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
+    """Give a seat that ended early to the next by the same ballots."""
+    return countback.run(session, claim, now=now)
+
+
 @long_job(executing.EXECUTE)
 def execute(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
     """Carry out a proposal that has passed, when its time has come."""
     proposal_id = UUID(claim.payload["proposal_id"])
     done = executing.execute(session, proposal_id, lane=_LANE, job_id=claim.id, now=now)
-    announcing.announce(session, find(session, proposal_id), now=now)
+    announcing.announce(session, proposal_id, now=now)
     return done or {"executed": False}
 
 

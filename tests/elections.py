@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from domain.councils import elections, keeping, nominations
+from domain.councils import countback, elections, keeping, leaving, nominations
 from domain.councils.record import CouncilMember
 from domain.governance.cases import find, happen
 from domain.governance.lifecycle import Event
@@ -10,7 +10,7 @@ from domain.governance.record import Freeze, ProposalSeed
 from domain.governance.voting_record import Tally
 from domain.ids import uuid7
 from domain.tally import Election, canonical, count, gather
-from tests.factories import NOW, make_owner, make_user
+from tests.factories import NOW, make_claim, make_owner, make_user
 
 ELECTED = NOW + timedelta(days=22)
 
@@ -87,6 +87,7 @@ def counted(  # noqa: PLR0913  what an election is
     result = count(election, gathered, seed)
     given = {names[name]: (affiliations or {}).get(name) for name in names}
     definition = {
+        "text": {"details": dict(case.text.details)},
         "options": list(options),
         "seats": election.seats,
         "affiliations": given,
@@ -131,6 +132,19 @@ def held(session, council, people, ballots, affiliations=None, **fields):
     told = elections.seat_elected(session, case, now=later)
     happen(session, case.row.id, Event.EXECUTED, details=told, now=later)
     return told
+
+
+def fill(session, seat, *, now):
+    """Do the job that follows when a seat ends early."""
+    claim = make_claim(countback.FILL, {"seat_id": str(seat.id)})
+    return countback.run(session, claim, now=now)
+
+
+def resign(session, seat, *, now):
+    """Let who has a seat give it up, and whoever is next follow."""
+    about = (session, seat.council_id, seat.id)
+    leaving.resign(*about, actor=seat.user_id, now=now)
+    fill(session, seat, now=now)
 
 
 def letters(people, seats):

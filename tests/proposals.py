@@ -35,13 +35,17 @@ def make_open(session, *, now=NOW, **fields):
 
 
 def make_decided(session, *, closed_at=NOW, passed=True, type_name, **fields):
-    """Open a proposal so that voting closed at a time, and have it decided then."""
+    """Open a proposal so that voting closed at a time, and have it decided then.
+
+    `passed=None` leaves it to be decided.
+    """
     rules = types.current(session, type_name).parameters
     hours = timedelta(hours=rules.discussion_hours + rules.freeze_hours)
     opened = closed_at - rules.voting - hours
     case = make_open(session, type_name=type_name, now=opened, **fields)
-    outcome = {"outcome": "passed" if passed else "failed"}
-    cases.happen(session, case.row.id, Event.TALLIED, details=outcome, now=closed_at)
+    if passed is not None:
+        told = {"outcome": "passed" if passed else "failed"}
+        cases.happen(session, case.row.id, Event.TALLIED, details=told, now=closed_at)
     return cases.find(session, case.row.id)
 
 

@@ -230,7 +230,11 @@ class Vote:
             "type": row.type,
             "type_version": 1,
             "parameters": self.rules.describe(),
-            "text": {"title": "A garden for all", "options": list(self.options)},
+            "text": {
+                "title": "A garden for all",
+                "options": list(self.options),
+                "details": {},
+            },
             "options": list(self.options),
             "seats": self.rules.seats,
             "electorate": {

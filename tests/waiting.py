@@ -2,6 +2,8 @@
 
 import time
 
+import sqlalchemy as sa
+
 LOOK_SECONDS = 0.01
 
 
@@ -12,3 +14,17 @@ def eventually(condition, *, within=10.0):
         assert time.monotonic() < deadline, f"not so within {within} s"
         time.sleep(LOOK_SECONDS)
     return answer
+
+
+def somebody_waits(sessions):
+    """Say whether a transaction in this database waits for another to end."""
+    query = sa.text("""
+        SELECT EXISTS (
+            SELECT FROM pg_locks wanted
+            JOIN pg_locks held USING (pid)
+            JOIN pg_database ON pg_database.oid = held.database
+            WHERE NOT wanted.granted AND held.granted
+              AND datname = current_database())
+    """)
+    with sessions() as session:
+        return session.scalar(query)

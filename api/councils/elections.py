@@ -26,7 +26,7 @@ class Elections:
     @describes(
         {201: Election},
         body=ElectionBody,
-        refuses=["no_such_council", "election_open", "no_vacancy"],
+        refuses=["no_such_council", "election_open", "no_vacancy", "bad_parameters"],
     )
     def on_post(
         self, req: falcon.Request, resp: falcon.Response, council_id: UUID

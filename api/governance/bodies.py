@@ -17,6 +17,9 @@ from domain.tally.elections import NAME_LENGTH_MAX
 TAG_LENGTH_MAX: Final = 50
 REASON_LENGTH_MAX: Final = 2_000
 
+# More than PostgreSQL's integer holds, no text has.
+_VERSION_MAX: Final = 2**31 - 1
+
 
 class _Body(Schema):
     class Meta:
@@ -112,4 +115,10 @@ class AdoptionBody(_Body):
 
     amendment_id = fields.UUID(
         required=True, metadata=example("01990b1e-7c1d-7a52-9f0e-6a4a2f9d1c11")
+    )
+    version = fields.Integer(
+        required=True,
+        strict=True,
+        validate=validate.Range(1, _VERSION_MAX),
+        metadata=example(1),
     )

@@ -62,7 +62,8 @@ class Adoption:
         body=bodies.AdoptionBody,
         refuses=[
             *("no_such_proposal", "not_your_proposal", "wrong_state"),
-            *("bad_proposal", "bad_parameters", "too_many_versions"),
+            *("amendment_changed", "bad_proposal", "bad_parameters"),
+            "too_many_versions",
             *REFUSES_UNPROVED,
         ],
     )
@@ -81,12 +82,14 @@ class Adoption:
                 session,
                 proposal_id,
                 amendment_id=body["amendment_id"],
+                version=body["version"],
                 editor=editor,
                 now=now,
             )
             about = {
                 "version": case.text.version,
                 "amendment": str(body["amendment_id"]),
+                "amendment_version": body["version"],
             }
             note(req, session, Action.PROPOSAL_CHANGED, _subject(case), **about)
         media.show(req, resp, case.describe(now))
@@ -185,7 +188,7 @@ def _tell(req: falcon.Request, session: Session, case: Case, now: datetime) -> N
         "actor": principal_of(req).id,
         "request_id": req.context.request_id,
     }
-    announcing.announce(session, case, now=now, **who)
+    announcing.announce(session, case.row.id, now=now, **who)
 
 
 def _subject(case: Case) -> str:

@@ -1,19 +1,30 @@
 """Countback: a seat that ended early goes to whom the same ballots elect next."""
 
+import json
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from domain import jobs
 from domain.councils import contests, elections, keeping
 from domain.councils.capping import Contest
 from domain.councils.keeping import Seat
 from domain.councils.record import Council, CouncilMember
 from domain.governance import types
 from domain.governance.record import Proposal
+from domain.ids import derived_id, uuid7
+from domain.jobs import Claim, NewJob
+from domain.principals import PEOPLES_APPLICATION
 from domain.users import User
+
+FILL: Final = "governance.fill_seat"
+# Where the queue's other jobs that are not of a proposal are.
+_LANE: Final = 0
+_ALLOWANCE: Final = timedelta(days=1)
 
 
 def next_in(
@@ -36,6 +47,30 @@ def next_in(
         if contest.last_over_cap(new[:1], sitting) is None:
             return new[0]
         gone.add(new[0])
+
+
+def submit(session: Session, left: CouncilMember, *, now: datetime) -> None:
+    """Submit the job that fills a seat, once: ballots may take seconds to count."""
+    job = NewJob(
+        id=uuid7(),
+        kind=FILL,
+        queue=FILL.partition(".")[0],
+        lane=_LANE,
+        payload=json.dumps({"seat_id": str(left.id)}),
+        submitted_at=now,
+        deadline=now + _ALLOWANCE,
+        application=PEOPLES_APPLICATION,
+        idempotency=derived_id(FILL, left.id),
+    )
+    jobs.submit(session, [job])
+
+
+def run(session: Session, claim: Claim, *, now: datetime) -> dict[str, Any]:
+    """Fill the seat of a job, if it is still to be filled."""
+    left = session.get_one(CouncilMember, UUID(claim.payload["seat_id"]))
+    council = keeping.lock(session, left.council_id, now=now)
+    found = fill(session, council, left, now=now)
+    return {"seated": found and str(found.row.id)}
 
 
 def fill(
@@ -103,4 +138,4 @@ def _call(
     if elections.running(session, council.id, now=now):
         return
     before = session.get_one(Proposal, left.elected_by)
-    elections.call(session, council.id, caller=before.author, by_rule=True, now=now)
+    elections.follow(session, council.id, caller=before.author, now=now)

@@ -13,9 +13,10 @@ from domain.councils.capping import Seating
 from domain.councils.keeping import Seat
 from domain.councils.record import Council
 from domain.errors import Conflict
-from domain.governance import listing, proposals
+from domain.governance import deeds, listing, proposals
 from domain.governance.cases import Case
 from domain.governance.lifecycle import FINAL
+from domain.governance.parameters import BadParameters
 from domain.governance.record import BadProposal
 from domain.governance.texts import Text
 from domain.pages import Page, Position
@@ -50,7 +51,8 @@ def call(  # noqa: PLR0913  what is known of an election
 ) -> Case:
     """Call an election to the vacant seats, or to all of them.
 
-    `by_rule`: as what follows from a recall, or from a seat that nobody is next for.
+    `by_rule`: as what follows from a recall, or from a seat that nobody is next for
+    (`follow`).
     """
     council = keeping.lock(session, council_id, now=now)
     vacant = council.seats - len(keeping.members(session, council_id, at=now))
@@ -71,9 +73,27 @@ def call(  # noqa: PLR0913  what is known of an election
     )
     if by_rule:
         _note(session, drafted, now=now)
-    return proposals.open_(
-        session, drafted.row.id, actor=caller, by_rule=by_rule, now=now
-    )
+    # Whether the caller may was asked when it was drafted.
+    return proposals.open_(session, drafted.row.id, actor=caller, by_rule=True, now=now)
+
+
+def follow(
+    session: Session, council_id: UUID, *, caller: UUID, now: datetime
+) -> Case | None:
+    """Call the election that empty seats ask for; None where none is to be called.
+
+    One to all seats that is under way fills them too. Where rules were changed so that
+    they elect fewer, seats stay empty until an operator sees to it: nobody keeps one,
+    or is kept in it, for that.
+    """
+    council = keeping.lock(session, council_id, now=now)
+    vacant = council.seats - len(keeping.members(session, council_id, at=now))
+    if vacant <= 0 or _to_all(session, council_id, now=now):
+        return None
+    try:
+        return call(session, council_id, caller=caller, by_rule=True, now=now)
+    except BadParameters:
+        return None
 
 
 def _note(session: Session, case: Case, *, now: datetime) -> None:
@@ -100,10 +120,18 @@ def _text(council: Council, seats: int, *, everybody: bool) -> Text:
     )
 
 
-def running(session: Session, council_id: UUID, *, now: datetime) -> bool:
-    """Say whether an election of a council is not over."""
+def running(session: Session, council_id: UUID, *, now: datetime) -> list[Case]:
+    """Return the elections of a council that are not over."""
     found = page(session, council_id, start=None, limit=_LOOKED_AT, now=now)
-    return any(case.state(now) not in FINAL for case in found.items)
+    return [case for case in found.items if case.state(now) not in FINAL]
+
+
+def _to_all(session: Session, council_id: UUID, *, now: datetime) -> bool:
+    """Say whether all seats of a council are being elected."""
+    return any(
+        deeds.read_seats(case.details).everybody
+        for case in running(session, council_id, now=now)
+    )
 
 
 def page(
@@ -130,8 +158,7 @@ def describe(case: Case, now: datetime) -> dict[str, Any]:
     return {
         "id": str(case.row.id),
         "council_id": str(case.row.council_id),
-        "seats": case.text.details.get("seats"),
-        "all": bool(case.text.details.get("all")),
+        **case.details,
         "state": str(case.state(now)),
         "called_by": str(case.row.author),
         "called_at": case.row.created_at.isoformat(),
@@ -185,7 +212,7 @@ def _called(session: Session, case: Case, *, now: datetime) -> tuple[Council, bo
     if case.row.council_id is None:
         raise BadProposal("This election is of no council.")
     council = keeping.lock(session, case.row.council_id, now=now)
-    return council, bool(case.text.details.get("all"))
+    return council, deeds.read_seats(case.details).everybody
 
 
 def _told(

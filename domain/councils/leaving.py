@@ -50,14 +50,14 @@ def resign(
     session: Session, council_id: UUID, seat_id: UUID, *, actor: UUID, now: datetime
 ) -> None:
     """Give up one's own seat, which is filled by countback."""
-    council = keeping.lock(session, council_id, now=now)
+    keeping.lock(session, council_id, now=now)
     seat = keeping.find_seat(session, council_id, seat_id)
     if seat.user.id != actor:
         raise NotYourSeat
     if not seat.holds(now):
         raise keeping.SeatEnded
     keeping.end(session, seat.row, "resigned", actor=actor, now=now)
-    countback.fill(session, council, seat.row, now=now)
+    countback.submit(session, seat.row, now=now)
 
 
 def report(
@@ -95,14 +95,14 @@ def declare_vacant(
     session: Session, council_id: UUID, seat_id: UUID, *, actor: UUID, now: datetime
 ) -> None:
     """End the seat of who was missed and did not answer; it is filled by countback."""
-    council = keeping.lock(session, council_id, now=now)
+    keeping.lock(session, council_id, now=now)
     seat = keeping.find_held(session, council_id, seat_id, now=now)
     keeping.require_voice(session, council_id, actor, now=now)
     absence = _require_unanswered(session, seat_id)
     if now < absence.at + ANSWER_WITHIN:
         raise TimeToAnswer
     keeping.end(session, seat.row, "absent", actor=actor, now=now)
-    countback.fill(session, council, seat.row, now=now)
+    countback.submit(session, seat.row, now=now)
 
 
 def describe(absence: Absence) -> dict[str, Any]:

@@ -195,7 +195,8 @@ def carry_out(session: Session, case: Case, *, now: datetime) -> dict[str, Any]:
     """Take the seat, or all of them, that a recall was passed for.
 
     One seat is filled by countback; where all ended, an election is called at once.
-    Who has left before is not recalled.
+    Who has left before is not recalled, nor who was seated when it had been seconded:
+    of those it does not speak.
     """
     asked = sa.select(Recall).where(Recall.proposal_id == case.row.id)
     recall = session.scalar(asked)
@@ -205,17 +206,21 @@ def carry_out(session: Session, case: Case, *, now: datetime) -> dict[str, Any]:
     ended = [
         seat.row
         for seat in keeping.members(session, council.id, at=now)
-        if recall.member_id in {None, seat.row.id}
+        if _is_meant(recall, seat.row)
     ]
     for row in ended:
         keeping.end(session, row, "recalled", actor=None, now=now)
     told = {"ended": [str(row.id) for row in ended], "seated": None, "election": None}
     if recall.member_id is not None:
         return {**told, "seated": _fill(session, council, ended, now=now)}
-    called = elections.call(
-        session, council.id, caller=recall.called_by, by_rule=True, now=now
-    )
-    return {**told, "election": str(called.row.id)}
+    called = elections.follow(session, council.id, caller=recall.called_by, now=now)
+    return {**told, "election": called and str(called.row.id)}
+
+
+def _is_meant(recall: Recall, row: CouncilMember) -> bool:
+    if recall.member_id is not None:
+        return row.id == recall.member_id
+    return recall.seconded_at is not None and row.since <= recall.seconded_at
 
 
 def _fill(

@@ -3,7 +3,7 @@
 Nothing is decided here: the state is what `lifecycle` makes of what happened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -13,24 +13,22 @@ from sqlalchemy.orm import Session
 
 from domain import audit_events
 from domain.audit_events import Action
-from domain.governance import executing
-from domain.governance.cases import Case, cases
-from domain.governance.lifecycle import FINAL, State
+from domain.governance import executing, tallying
+from domain.governance.cases import Case, cases, find
+from domain.governance.lifecycle import State
 from domain.governance.listing import begun
-from domain.governance.record import Proposal
+from domain.governance.record import IS_LIVE, Proposal
 from domain.principals import PEOPLES_APPLICATION
 from domain.webhooks import outbox
 
 _CHUNK: Final = 200
-# After these nothing comes by the clock alone, or by a job.
-_AT_REST: Final = frozenset(map(str, {*FINAL, State.PASSED}))
-_FREEZES: Final = frozenset({State.FROZEN, State.VOTING, State.CLOSED})
+_FREEZES: Final = frozenset({State.VOTING, State.CLOSED})
 _STORE_EVENTS: Final = sa.text(outbox.PROPOSAL_EVENT)
 
 
 def announce(
     session: Session,
-    case: Case,
+    proposal_id: UUID,
     *,
     now: datetime,
     actor: UUID | None = None,
@@ -38,20 +36,17 @@ def announce(
 ) -> State | None:
     """Tell of a state that was not told of yet, and return it.
 
-    The row is locked first: of two who are about to tell, one does.
+    The row is locked first: of two who are about to tell, one does, and what it tells
+    is no older than what was told before.
     """
-    state = case.state(now)
-    told = session.scalar(
-        sa.select(Proposal.announced)
-        .where(Proposal.id == case.row.id)
-        .with_for_update(key_share=True)
-    )
+    case = find(session, proposal_id, lock=True)
+    state, told = case.state(now), case.row.announced
     if told == state:
         return None
     case.row.announced = str(state)
     bound = {
         "application": PEOPLES_APPLICATION,
-        "proposal": case.row.id,
+        "proposal": proposal_id,
         "type": case.row.type,
         "state": str(state),
         "request_id": request_id,
@@ -63,7 +58,7 @@ def announce(
         action=Action.PROPOSAL_STATE_CHANGED,
         application=PEOPLES_APPLICATION,
         actor=actor,
-        subject=f"proposal:{case.row.id}",
+        subject=f"proposal:{proposal_id}",
         details={"from": told, "to": str(state)},
         request_id=request_id,
         now=now,
@@ -75,15 +70,24 @@ def announce(
 def due(session: Session, *, now: datetime, count: int) -> list[UUID]:
     """Return proposals whose state is to be told, or for which there is work to do.
 
-    First those to be told of, so that work nobody can do yet keeps nobody waiting.
+    First those to be told of; what is in hand, or was tried in vain a moment ago, not
+    at all: work that nobody can do yet keeps nobody waiting.
     """
-    told, work = list[UUID](), list[UUID]()
+    told, work = list[Case](), list[Case]()
     for case in _live(session):
         if str(case.state(now)) != case.row.announced:
-            told.append(case.row.id)
+            told.append(case)
         elif has_work(case, now=now):
-            work.append(case.row.id)
-    return (told + work)[:count]
+            work.append(case)
+    busy = {*tallying.in_hand(session), *_tried(session, work, now=now)}
+    chosen = [*told, *(case for case in work if case.row.id not in busy)]
+    return [case.row.id for case in chosen[:count]]
+
+
+def _tried(session: Session, work: Sequence[Case], *, now: datetime) -> set[UUID]:
+    """Return which of these it was tried to carry out just now."""
+    ids = [case.row.id for case in work if executing.is_due(case, now=now)]
+    return executing.tried(session, ids, now=now)
 
 
 def has_work(case: Case, *, now: datetime) -> bool:
@@ -93,12 +97,14 @@ def has_work(case: Case, *, now: datetime) -> bool:
     return unfrozen or state is State.CLOSED or executing.is_due(case, now=now)
 
 
+def under_way() -> sa.Select[UUID]:
+    """Select the proposals to which something may still come."""
+    return sa.select(Proposal.id).where(IS_LIVE, begun()).order_by(Proposal.id)
+
+
 def _live(session: Session) -> Iterator[Case]:
-    """Yield the proposals that are under way, oldest first."""
-    ids = session.scalars(
-        sa.select(Proposal.id)
-        .where(Proposal.announced.not_in(_AT_REST), begun())
-        .order_by(Proposal.id)
-    ).all()
+    """Yield the proposals that are under way, oldest first; no long text is read."""
+    ids = session.scalars(under_way()).all()
     for first in range(0, len(ids), _CHUNK):
-        yield from cases(session, ids[first : first + _CHUNK]).values()
+        chunk = ids[first : first + _CHUNK]
+        yield from cases(session, chunk, brief=True).values()

@@ -6,7 +6,7 @@ What is delegated is weighed here, the rest where it lies.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -64,6 +64,12 @@ def read_so_far(session: Session, proposal_id: UUID) -> Read:
         .limit(1)
     ).first()
     return Read() if row is None else Read(row[0] + 1, row[1], int(row[2]))
+
+
+def begun(session: Session, ids: Sequence[UUID]) -> set[UUID]:
+    """Return of which of these proposals ballots were read."""
+    found = sa.select(TallyPart.proposal_id).where(TallyPart.proposal_id.in_(ids))
+    return set(session.scalars(found.distinct()))
 
 
 def read_part(session: Session, case: Case, so_far: Read, *, count: int) -> int:

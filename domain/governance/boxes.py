@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from domain import tally
 from domain.audit_events import Action, record
+from domain.governance.ballot_parts import begun
 from domain.governance.cases import Case, cases, happen
 from domain.governance.conflicts import is_abstention
 from domain.governance.freezing import election_of, freeze
@@ -57,6 +58,7 @@ class Box:
     electors: Mapping[UUID, Standing]
     points: TurningPoints | None
     times: Timeline | None
+    counting: bool
     happened: dict[Event, datetime] = field(default_factory=dict)
     participations: list[UUID] = field(default_factory=list)
     ballots: list[dict[str, Any]] = field(default_factory=list)
@@ -82,6 +84,8 @@ class Box:
             raise VotingClosed
         if self.times is None or claim.submitted_at < self.times.voting:
             raise VotingNotOpen
+        if self.counting:
+            raise VotingClosed("The ballots of this vote are being counted already.")
         if claim.submitted_at >= self.times.closes:
             raise VotingClosed
 
@@ -175,6 +179,7 @@ def open_boxes(
         for proposal_id, case in found.items()
     }
     electors = _electors(session, claims)
+    counting = begun(session, sorted(found))
     return {
         proposal_id: Box(
             case,
@@ -183,6 +188,7 @@ def open_boxes(
             electors.get(proposal_id, {}),
             None if election is None else TurningPoints(session, case, election),
             case.timeline,
+            proposal_id in counting,
         )
         for proposal_id, case in found.items()
         for election in [_election(frozen[proposal_id])]

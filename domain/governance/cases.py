@@ -1,15 +1,16 @@
 """Cases: a proposal with all that its state depends on."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from domain.governance.lifecycle import (
     Event,
@@ -32,6 +33,10 @@ from domain.governance.record import (
 )
 from domain.governance.texts import Text
 from domain.tally import commitment
+
+# What may be long, and where a proposal is does not depend on.
+_LONG_TEXT: Final = (defer(ProposalText.description), defer(ProposalText.details))
+_LONG_FREEZE: Final = (defer(Freeze.definition),)
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,14 @@ class Case:
     def definition_sha256(self) -> str | None:
         """Return the hash of what was fixed when voting opened."""
         return None if self.freeze is None else self.freeze.sha256
+
+    @cached_property
+    def details(self) -> Mapping[str, Any]:
+        """Return what is asked to be carried out: as it was frozen, once it was."""
+        if self.freeze is None:
+            return dict(self.text.details)
+        frozen = json.loads(self.freeze.definition)["text"]["details"]
+        return dict(frozen)
 
     def state(self, now: datetime) -> State:
         """Return where the proposal is."""
@@ -153,9 +166,12 @@ def find(session: Session, proposal_id: UUID, *, lock: bool = False) -> Case:
 
 
 def cases(
-    session: Session, ids: Sequence[UUID], *, lock: bool = False
+    session: Session, ids: Sequence[UUID], *, lock: bool = False, brief: bool = False
 ) -> dict[UUID, Case]:
-    """Return proposals by their ids; what there is not is left out."""
+    """Return proposals by their ids; what there is not is left out.
+
+    `brief`: what may be long is read when somebody asks for it.
+    """
     chosen = sa.select(Proposal).where(Proposal.id.in_(ids)).order_by(Proposal.id)
     if lock:
         # Rows that refer to it, as ballots do, are added meanwhile all the same.
@@ -166,6 +182,7 @@ def cases(
         .ext(distinct_on(ProposalText.proposal_id))
         .where(ProposalText.proposal_id.in_(ids))
         .order_by(ProposalText.proposal_id, ProposalText.version.desc())
+        .options(*(_LONG_TEXT if brief else ()))
     )
     text_of = {text.proposal_id: text for text in texts}
     events: dict[UUID, dict[Event, ProposalEvent]] = {row.id: {} for row in rows}
@@ -173,7 +190,11 @@ def cases(
         sa.select(ProposalEvent).where(ProposalEvent.proposal_id.in_(ids))
     ):
         events[event.proposal_id][Event(event.kind)] = event
-    freezes = session.scalars(sa.select(Freeze).where(Freeze.proposal_id.in_(ids)))
+    freezes = session.scalars(
+        sa.select(Freeze)
+        .where(Freeze.proposal_id.in_(ids))
+        .options(*(_LONG_FREEZE if brief else ()))
+    )
     freeze_of = {freeze.proposal_id: freeze for freeze in freezes}
     seeds = session.scalars(
         sa.select(ProposalSeed).where(ProposalSeed.proposal_id.in_(ids))

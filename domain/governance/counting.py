@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from domain.errors import Refused
 from domain.governance.freezing import election_of
+from domain.governance.parameters import BadParameters
 from domain.governance.record import Freeze
 from domain.tally import (
     METHODS,
@@ -46,8 +47,12 @@ def counted(freeze: Freeze, groups: Groups, seed: bytes) -> tuple[Ballots, Docum
     """Count ballots, identical ones together, by what was frozen."""
     if _has_nobody(freeze):
         # Such a ballot can be blank only.
-        return _without_options(groups, seed)
-    election = election_of(freeze)
+        return _uncounted(groups, seed, "no options")
+    try:
+        election = election_of(freeze)
+    except BadParameters:
+        # No ballot was taken that could not be read.
+        return _uncounted(groups, seed, "not countable")
     ballots = regroup(election, groups)
     return ballots, count(election, ballots, seed)
 
@@ -66,7 +71,7 @@ def counted_otherwise(
     freeze: Freeze, groups: Groups, seed: bytes, *, method: str, seats: int | None
 ) -> Document:
     """Count the frozen ballots by another method, or for another number of seats."""
-    binding, election = election_of(freeze), otherwise(freeze, method, seats)
+    binding, election = countable(freeze), otherwise(freeze, method, seats)
     ballots = regroup(binding, groups)
     if method != binding.method:
         of_ranking = OF_RANKING[method]
@@ -79,9 +84,7 @@ def counted_otherwise(
 
 def otherwise(freeze: Freeze, method: str, seats: int | None = None) -> Election:
     """Return the election as another method has it, or say why it has none."""
-    if _has_nobody(freeze):
-        raise NotCountable("There was nobody to vote for.")
-    binding = election_of(freeze)
+    binding = countable(freeze)
     if method not in METHODS:
         raise NotCountable(f"There is no method {method!r}.")
     between_options = bool(binding.options)
@@ -105,6 +108,16 @@ def otherwise(freeze: Freeze, method: str, seats: int | None = None) -> Election
     return election
 
 
+def countable(freeze: Freeze) -> Election:
+    """Return what was counted by, or raise NotCountable where nothing could be."""
+    if _has_nobody(freeze):
+        raise NotCountable("There was nobody to vote for.")
+    try:
+        return election_of(freeze)
+    except BadParameters as fault:
+        raise NotCountable(str(fault)) from None
+
+
 def _has_nobody(freeze: Freeze) -> bool:
     """Say whether there was nothing to choose among, as when nobody stood."""
     defined: Mapping[str, Any] = json.loads(freeze.definition)
@@ -112,8 +125,8 @@ def _has_nobody(freeze: Freeze) -> bool:
     return not between_words and not defined["options"]
 
 
-def _without_options(groups: Groups, seed: bytes) -> tuple[Ballots, Document]:
-    """Return the result of an election in which nobody stood: it failed."""
+def _uncounted(groups: Groups, seed: bytes, why: str) -> tuple[Ballots, Document]:
+    """Return the result of a vote in which there was nothing to count by: it failed."""
     ballots = Ballots(
         Group(_frozen(ballot), people, votes) for ballot, people, votes in groups
     )
@@ -123,7 +136,7 @@ def _without_options(groups: Groups, seed: bytes) -> tuple[Ballots, Document]:
         "ballots": ballots.describe(),
         "lots": Lots(seed, ballots.digest).describe(),
         "outcome": "failed",
-        "failed_for": "no options",
+        "failed_for": why,
         "elected": [],
         "quorum": None,
         "stages": [],

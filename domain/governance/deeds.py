@@ -29,6 +29,14 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
+class Seats:
+    """Seats to be filled; `everybody`: all those of the council."""
+
+    number: int
+    everybody: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """New rules of a type of proposals."""
 
@@ -61,6 +69,16 @@ def read_spend(details: Mapping[str, Any]) -> Spend:
         return Spend(UUID(details["to"]), amount)
     except (AttributeError, TypeError, ValueError):
         raise BadProposal("to is the id of a member.") from None
+
+
+def read_seats(details: Mapping[str, Any]) -> Seats:
+    """Return the seats that details describe, or raise BadProposal."""
+    if details.keys() != {"seats", "all"}:
+        raise BadProposal('details of an election are {"seats": how many, "all": …}.')
+    number, everybody = details["seats"], details["all"]
+    if type(number) is not int or number < 1 or type(everybody) is not bool:
+        raise BadProposal("seats is a whole number from 1, all is true or false.")
+    return Seats(number, everybody)
 
 
 def read_change(details: Mapping[str, Any]) -> Change:
@@ -113,6 +131,16 @@ def _check_change(
     require_change(session, rules, read_change(details))
 
 
+def _check_seats(
+    _session: Session, rules: Parameters, details: Mapping[str, Any]
+) -> None:
+    rules.require_seats(read_seats(details).number)
+
+
 _CHECKS: Final[
     Mapping[Deed, Callable[[Session, Parameters, Mapping[str, Any]], None]]
-] = {Deed.SPEND: _check_spend, Deed.PARAMETERS: _check_change}
+] = {
+    Deed.SPEND: _check_spend,
+    Deed.PARAMETERS: _check_change,
+    Deed.SEATS: _check_seats,
+}

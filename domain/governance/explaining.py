@@ -190,6 +190,7 @@ _FAILED: Final[Mapping[str, str]] = {
     "no votes": "Failed: nobody cast a vote with a choice.",
     "threshold": "Failed: what is required was not reached.",
     "no options": "Failed: nobody stood.",
+    "not countable": "Failed: by the rules it was opened under it cannot be counted.",
 }
 
 

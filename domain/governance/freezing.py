@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.councils.record import Council, Nomination
-from domain.governance.cases import Case
+from domain.governance.cases import Case, find
+from domain.governance.deeds import read_seats
 from domain.governance.electorates import Electorate, store_electors
 from domain.governance.lifecycle import Event
 from domain.governance.parameters import Deed, Parameters
-from domain.governance.record import Freeze, Proposal, WrongState
+from domain.governance.record import Freeze, WrongState
 from domain.governance.texts import Text
 from domain.tally import Election, Eligible, canonical
 from domain.users import User
@@ -30,14 +31,19 @@ def freeze(session: Session, case: Case, *, now: datetime) -> Freeze:
     """Return what was fixed when voting opened; the first to ask fixes it."""
     if case.freeze is not None:
         return case.freeze
+    _require_opened(case, now)
+    # Of those who find it due at once one does it, and the others read it; and what it
+    # says now is what it will be.
+    case = find(session, case.row.id, lock=True)
+    return case.freeze or _make(session, case, _require_opened(case, now))
+
+
+def _require_opened(case: Case, now: datetime) -> datetime:
+    """Return when voting opened, or raise WrongState."""
     times = case.timeline
     if times is None or now < times.voting or Event.CANCELLED in case.events:
         raise WrongState("Voting on this proposal has not opened.")
-    # Of those who find it due at once one does it, and the others read it.
-    locked = sa.select(Proposal.id).where(Proposal.id == case.row.id)
-    session.execute(locked.with_for_update(key_share=True))
-    made = session.get(Freeze, case.row.id)
-    return made or _make(session, case, times.voting)
+    return times.voting
 
 
 def election_of(freeze: Freeze) -> Election:
@@ -113,12 +119,11 @@ def _choices(session: Session, case: Case, at: datetime) -> Mapping[str, Any]:
     )
     affiliations = {row.username: row.affiliation for row in standing}
     council = session.get(Council, case.row.council_id)
-    seats = case.text.details.get("seats")
     return {
         "options": sorted(affiliations),
         "affiliations": affiliations,
         "affiliation_cap": council and council.affiliation_cap,
-        "seats": seats or (council.seats if council else case.parameters.seats),
+        "seats": read_seats(case.text.details).number,
     }
 
 

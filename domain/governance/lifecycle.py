@@ -99,7 +99,8 @@ def timeline(facts: Facts, parameters: Parameters) -> Timeline | None:
 
     A quorum reached near the end moves the close once, so that `extension_hours` are
     left from then on (OpenZeppelin, GovernorPreventLateQuorum); never by more, whenever
-    it was written down.
+    it was written down. The timelock runs from the decision, which a count may take to
+    some time after the close: whoever may object has all of it.
     """
     opened = facts.at(Event.OPENED)
     if opened is None:
@@ -112,7 +113,8 @@ def timeline(facts: Facts, parameters: Parameters) -> Timeline | None:
         closes = max(closes, min(reached, closes) + extension)
     if (settled := facts.at(Event.SETTLED)) and parameters.early_close:
         closes = max(voting, min(closes, settled))
-    executable = closes + timedelta(hours=parameters.timelock_hours)
+    decided = max(closes, facts.at(Event.TALLIED) or closes)
+    executable = decided + timedelta(hours=parameters.timelock_hours)
     return Timeline(
         opened=opened,
         frozen=frozen,

@@ -15,9 +15,14 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from domain.governance.cases import Case
-from domain.governance.counting import RANKED, NotCountable, counted, in_order
+from domain.governance.counting import (
+    RANKED,
+    NotCountable,
+    countable,
+    counted,
+    in_order,
+)
 from domain.governance.counts import published
-from domain.governance.freezing import election_of
 from domain.governance.parameters import BadParameters
 from domain.governance.record import Freeze
 from domain.governance.tallying import seed_of
@@ -75,7 +80,7 @@ def as_blt(session: Session, case: Case) -> str:
     defined = json.loads(case.freeze.definition)
     if tally.method not in RANKED or not defined["options"]:
         raise NotCountable("Only ballots that rank options are written as BLT.")
-    election = election_of(case.freeze)
+    election = countable(case.freeze)
     file = BallotFile(
         title=defined["text"]["title"],
         seats=election.seats,

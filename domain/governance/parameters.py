@@ -126,6 +126,10 @@ class Parameters:
             raise BadParameters(str(fault)) from None
         return election
 
+    def require_seats(self, number: int) -> None:
+        """Raise BadParameters unless so many seats can be filled by these rules."""
+        self.election(_ANY_OPTIONS, seats=number)
+
     @classmethod
     def read(cls, value: Any) -> Self:
         """Return the parameters that JSON describes, or say what is wrong with them."""

@@ -16,7 +16,13 @@ from domain.governance import deeds, types
 from domain.governance.cases import Case, find, happen
 from domain.governance.lifecycle import CANCELLABLE, EDITABLE, Event, State
 from domain.governance.parameters import COUNCIL, MEMBERS, Deed, Parameters
-from domain.governance.record import BadProposal, Proposal, ProposalSeed
+from domain.governance.record import (
+    AmendmentChanged,
+    BadProposal,
+    Proposal,
+    ProposalSeed,
+    WrongState,
+)
 from domain.governance.texts import Text, write
 from domain.ids import uuid7
 
@@ -119,7 +125,12 @@ def require_one_of(
 
 
 def require_author(case: Case, person: UUID) -> None:
-    """Raise NotYours unless a person has made the proposal."""
+    """Raise NotYours unless a person has made the proposal.
+
+    Who called for an election or a recall has no say in what follows from it.
+    """
+    if case.parameters.deed in deeds.CALLED:
+        raise NotYours("Elections and recalls are nobody's own.")
     if case.row.author != person:
         raise NotYours
 
@@ -150,21 +161,25 @@ def edit(
     case = find(session, proposal_id, lock=True)
     require_author(case, editor)
     case.require(EDITABLE, now)
+    if case.freeze is not None:
+        # By another's clock, or by this one's before it waited for the lock.
+        raise WrongState("Voting has opened, on the text as it was then.")
     check_text(case.parameters, text)
     deeds.check(session, case.parameters, text)
     write(session, proposal_id, text, after=case.text, author=editor, now=now)
     return find(session, proposal_id)
 
 
-def adopt(
+def adopt(  # noqa: PLR0913  what is adopted, into what, and by whom
     session: Session,
     proposal_id: UUID,
     *,
     amendment_id: UUID,
+    version: int,
     editor: UUID,
     now: datetime,
 ) -> Case:
-    """Make an amendment's text the next version of what it amends.
+    """Make this version of an amendment the next version of what it amends.
 
     What the amendment leaves out, as its type may have to, stays as it was.
     """
@@ -172,6 +187,11 @@ def adopt(
     if amendment.row.amends != proposal_id:
         raise BadProposal("This is no amendment of the proposal.")
     amendment.require(ADOPTABLE, now)
+    if amendment.text.version != version:
+        raise AmendmentChanged(
+            f"The amendment is at version {amendment.text.version} now.",
+            version=amendment.text.version,
+        )
     old, new = Text.of(find(session, proposal_id).text), Text.of(amendment.text)
     text = replace(
         new,
@@ -193,14 +213,16 @@ def open_(
     """Open a draft to discussion, under the rules of its type as they are now.
 
     The seed of its lots is drawn here: voters know its hash before the first of them
-    votes.
+    votes. `by_rule`: an election or a recall does it, which has asked who may.
     """
     case = find(session, proposal_id, lock=True)
-    require_author(case, actor)
+    if not by_rule:
+        require_author(case, actor)
     case.require({State.DRAFT}, now)
     rules = types.current(session, case.row.type)
     _require_council(session, rules.parameters, case.row.council_id)
     if not by_rule:
+        deeds.require_by_hand(rules.parameters)
         require_one_of(
             session,
             actor,

@@ -10,8 +10,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.db import Base
 from domain.errors import Conflict, Invalid, NotFound
+from domain.governance.lifecycle import FINAL, State
 
 _TIME: Final = sa.DateTime(timezone=True)
+
+
+# After these nothing comes by the clock alone, or by a job.
+_AT_REST: Final = sorted(map(str, {*FINAL, State.PASSED}))
+# That it may be otherwise, by what was told: as the index has it, so that it is used.
+IS_LIVE: Final = sa.text(f"announced NOT IN ({str(_AT_REST)[1:-1]})")
 
 
 class NoSuchProposal(NotFound):
@@ -38,6 +45,12 @@ class BadProposal(Invalid):
     code = "bad_proposal"
 
 
+class AmendmentChanged(Conflict):
+    """The amendment has another version than the one that was to be adopted."""
+
+    code = "amendment_changed"
+
+
 class ProposalType(Base):
     """One version of the rules by which proposals of a kind are decided."""
 
@@ -59,6 +72,7 @@ class Proposal(Base):
             ["type", "type_version"], ["proposal_types.name", "proposal_types.version"]
         ),
         sa.Index("proposals_announced", "announced", "id"),
+        sa.Index("proposals_live", "id", postgresql_where=IS_LIVE),
         sa.Index("proposals_author", "author", "id"),
         sa.Index("proposals_council", "council_id", "id"),
         sa.Index("proposals_amends", "amends", "id"),

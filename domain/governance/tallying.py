@@ -27,8 +27,8 @@ from domain.governance.counting import counted, in_order, is_withheld
 from domain.governance.lifecycle import Event, State
 from domain.governance.record import ProposalSeed
 from domain.governance.voting_record import Tally
-from domain.ids import derived_id, uuid7
-from domain.jobs import FINAL, Claim, NewJob
+from domain.ids import uuid7
+from domain.jobs import Claim, NewJob
 from domain.principals import PEOPLES_APPLICATION
 from domain.tally import canonical
 
@@ -52,18 +52,36 @@ _WAITING: Final = sa.text("""
 """)
 
 
+# Two indexes have the jobs that are not over, one for each state.
+_IN_HAND: Final = sa.text("""
+    SELECT payload->>'proposal_id' AS proposal_id, id FROM jobs
+    WHERE state = 'queued' AND queue = 'governance' AND kind = 'governance.tally'
+    UNION ALL
+    SELECT payload->>'proposal_id', id FROM jobs
+    WHERE state = 'running' AND kind = 'governance.tally'
+""")
+
+
 def start(
     session: Session, proposal_id: UUID, *, lane: int, now: datetime
 ) -> UUID | None:
     """Submit the first job of a tally, or the next where one was lost.
 
     Returns the job that has it in hand; None when all is counted. Called again it
-    changes nothing.
+    changes nothing: of two who call at once one comes second.
     """
+    cases.find(session, proposal_id, lock=True)
     if binding(session, proposal_id) is not None:
         return None
+    if (working := in_hand(session).get(proposal_id)) is not None:
+        return working
     part = read_so_far(session, proposal_id).parts
     return _submit(session, proposal_id, part, lane=lane, now=now)
+
+
+def in_hand(session: Session) -> dict[UUID, UUID]:
+    """Return the jobs that have tallies in hand, by their proposals."""
+    return {UUID(row.proposal_id): row.id for row in session.execute(_IN_HAND)}
 
 
 def run(
@@ -72,15 +90,15 @@ def run(
     """Count the next ballots, or, when there are no more, the votes."""
     payload = claim.payload
     proposal_id, lane = UUID(payload["proposal_id"]), payload["lane"]
-    case = cases.find(session, proposal_id)
+    # Ballots are cast under the same lock: one that moves the close does so before the
+    # first of them are read, or is refused after it.
+    case = cases.find(session, proposal_id, lock=payload["part"] == 0)
     so_far = read_so_far(session, proposal_id)
     if case.state(now) is not State.CLOSED or payload["part"] != so_far.parts:
         # Not yet, no more, or another job has this part.
         return progress(session, case)
     if not so_far.parts and (until := _not_before(session, case, now)):
-        _submit(
-            session, proposal_id, 0, lane=lane, now=now, after=claim.id, until=until
-        )
+        _submit(session, proposal_id, 0, lane=lane, now=now, until=until)
         return {"waits_until": until.isoformat()}
     if case.freeze is None:
         freezing.freeze(session, case, now=now)
@@ -131,36 +149,24 @@ def _submit(  # noqa: PLR0913  what a job of a tally consists of
     *,
     lane: int,
     now: datetime,
-    after: UUID | None = None,
     until: datetime | None = None,
 ) -> UUID:
-    """Submit the job of a part once; again when the last one ended without it."""
+    """Submit the job of a part, which nobody begins before `until`."""
     payload = {"proposal_id": str(proposal_id), "part": part, "lane": lane}
-    key = _key(proposal_id, part, after)
-    while True:
-        job = NewJob(
-            id=uuid7(),
-            kind=TALLY,
-            queue=_QUEUE,
-            lane=lane,
-            payload=json.dumps(payload),
-            submitted_at=now,
-            deadline=(until or now) + _ALLOWANCE,
-            application=PEOPLES_APPLICATION,
-            idempotency=key,
-        )
-        (submission,) = jobs.submit(session, [job])
-        if submission.earlier is None:
-            if until is not None:
-                jobs.postpone(session, job.id, until=until)
-            return job.id
-        if submission.earlier.state not in FINAL:
-            return submission.earlier.id
-        key = _key(proposal_id, part, submission.earlier.id)
-
-
-def _key(proposal_id: UUID, part: int, after: UUID | None) -> UUID:
-    return derived_id(TALLY, proposal_id, part, *([after] if after else []))
+    job = NewJob(
+        id=uuid7(),
+        kind=TALLY,
+        queue=_QUEUE,
+        lane=lane,
+        payload=json.dumps(payload),
+        submitted_at=now,
+        deadline=(until or now) + _ALLOWANCE,
+        application=PEOPLES_APPLICATION,
+    )
+    jobs.submit(session, [job])
+    if until is not None:
+        jobs.postpone(session, job.id, until=until)
+    return job.id
 
 
 def _conclude(session: Session, case: Case, now: datetime) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def spend(
     session: Session, case: Case, /, *, lane: int, job_id: UUID, now: datetime
 ) -> dict[str, Any]:
     """Post a spend's one transfer; its id follows from the proposal's."""
-    wanted = deeds.read_spend(case.text.details)
+    wanted = deeds.read_spend(case.details)
     deeds.require_member(session, wanted)
     member = AccountKey(PEOPLES_APPLICATION, str(wanted.to), OWNER_SHARD)
     purse = purse_of(lane)

@@ -48,6 +48,8 @@ CREATE TABLE proposals (
     FOREIGN KEY (type, type_version) REFERENCES proposal_types
 );
 CREATE INDEX proposals_announced ON proposals (announced, id);
+CREATE INDEX proposals_live ON proposals (id) WHERE announced NOT IN
+    ('passed', 'failed', 'cancelled', 'vetoed', 'executed', 'expired');
 CREATE INDEX proposals_author ON proposals (author, id);
 CREATE INDEX proposals_council ON proposals (council_id, id);
 CREATE INDEX proposals_amends ON proposals (amends, id);

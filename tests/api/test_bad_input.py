@@ -1,9 +1,11 @@
 """Bad input: each a problem that says what is wrong, and nothing is stored."""
 
 import json
+import re
 
 import pytest
 
+from api.permissions import RULES
 from tests.api.calling import NDJSON, PROBLEM, operation, pointers, transfer
 from tests.factories import make_owner
 
@@ -284,6 +286,17 @@ def test_an_id_that_is_none_is_404(caller, path):
     answer = caller.get(path)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, PROBLEM)
+
+
+NAMED = sorted({path for _, path in RULES if "{" in path})
+
+
+@pytest.mark.parametrize("path", NAMED)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_nothing_has_a_name_with_nul(caller, path, method):
+    named = re.sub(r"\{\w+(:\w+)?\}", "a%00b", path)
+
+    assert caller.send(method, named).status_code == 404
 
 
 @pytest.mark.parametrize("value", ["\0", "a\0b", "é", "\ufffd", "x" * 5_000, "';--"])

@@ -1,10 +1,12 @@
 """Councils over HTTP: seats, elections, absence and recall, as people ask for them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.councils import leaving
+from domain.councils import countback, elections, keeping
+from domain.governance import types
 from domain.webhooks.outbox import DEED_EVENTS
 from tests.api.webhooks import Listener
 from tests.elections import (
@@ -16,6 +18,7 @@ from tests.elections import (
     seat_of,
 )
 from tests.factories import NOW, make_owner
+from tests.waiting import eventually
 
 ALL = "/api/governance/councils"
 REASON = "Has not been seen at a meeting since the spring."
@@ -213,6 +216,7 @@ def test_a_reason_says_something(person, council):
     assert answer.status_code == 422
 
 
+@pytest.mark.usefixtures("worker")
 def test_who_resigns_is_followed_by_the_next(api_sessions, new_person):
     """From ballots of a year ago, and a term that runs."""
     leaver = new_person()
@@ -224,8 +228,9 @@ def test_who_resigns_is_followed_by_the_next(api_sessions, new_person):
         seat = seat_of(session, council, leaver.user, datetime.now(UTC))
     council.path = f"{ALL}/{council.id}"
     leaver.delete(f"{council.path}/seats/{seat.id}")
+    follow = {str(people["b"].id), str(people["c"].id)}
 
-    assert seats(leaver, council) == {str(people["b"].id), str(people["c"].id)}
+    eventually(lambda: seats(leaver, council) == follow)
 
 
 def test_who_listens_is_told_of_elections_seats_and_recalls(
@@ -257,9 +262,8 @@ def test_who_follows_is_told_of_too(api_sessions, few_webhooks):
         people, council = make_people(session, "ab"), make_council(session, seats=1)
         held(session, council, people, ["ab"] * 2 + ["b"])
         seat = seat_of(session, council, people["a"], ELECTED)
-        leaving.resign(
-            session, council.id, seat.id, actor=people["a"].id, now=ELECTED + DAY
-        )
+        keeping.end(session, seat, "resigned", actor=None, now=ELECTED + DAY)
+        countback.fill(session, council, seat, now=ELECTED + DAY)
         next_ = seat_of(session, council, people["b"], ELECTED + DAY)
 
     here = {"council_id": str(council.id)}
@@ -287,3 +291,41 @@ def test_each_step_is_recorded(person, council, operator, caller):
 
     assert found == {"absence.reported": person.id, "seat.ended": person.id}
     assert event["action"] == "council.created"
+
+
+# Nobody's own
+
+
+def test_who_called_a_recall_neither_rewrites_nor_cancels_what_follows(
+    person, operator, api_sessions
+):
+    now = datetime.now(UTC)
+    with api_sessions.begin() as session:
+        council = make_council(session, seats=5)
+        called = elections.follow(session, council.id, caller=person.user.id, now=now)
+    path = f"/api/governance/proposals/{called.row.id}"
+    tag = {"If-Match": person.get(path).headers["ETag"]}
+    details = {"details": {"seats": 1, "all": True}}
+    answers = [
+        person.send("PATCH", path, json=details, headers=tag),
+        person.post(f"{path}/cancel", {"reason": "It is done already."}),
+    ]
+
+    assert [answer.json["code"] for answer in answers] == ["not_your_proposal"] * 2
+    shown = person.get(path).json
+    assert (shown["state"], shown["details"]["seats"]) == ("discussion", 5)
+    cancelled = operator.post(f"{path}/cancel", {"reason": "Called in error."})
+    assert cancelled.json["state"] == "cancelled"
+
+
+def test_an_election_that_could_not_be_counted_is_not_called(
+    operator, council, api_sessions, monkeypatch
+):
+    """As when the rules of elections came to elect one at a time."""
+    with api_sessions() as session:
+        rules = types.current(session, elections.ELECTION)
+    one = replace(rules, parameters=replace(rules.parameters, method="irv"))
+    monkeypatch.setattr(types, "current", lambda _session, _name: one)
+    answer = operator.post(f"{council.path}/elections", {"all": True})
+
+    assert (answer.status_code, answer.json["code"]) == (422, "bad_parameters")

@@ -155,7 +155,7 @@ def test_after_the_freeze_nothing_changes(person, api_database):
     for one in (path, other):
         person.post(f"{one}/open", b"")
     age(api_database, path.rpartition("/")[2], hours=73)
-    body = {"amendment_id": other.rpartition("/")[2]}
+    body = {"amendment_id": other.rpartition("/")[2], "version": 1}
     answers = [
         patch(person, path, {"title": "Plant maples along the canal"}),
         person.post(f"{path}/adoption", body),
@@ -172,7 +172,7 @@ def test_the_author_takes_over_an_amendment(person, new_person):
     amendment = path_of(
         other, amends=path.rpartition("/")[2], description=f"{WORDS} And a bench."
     )
-    body = {"amendment_id": amendment.rpartition("/")[2]}
+    body = {"amendment_id": amendment.rpartition("/")[2], "version": 1}
     before = person.post(f"{path}/adoption", body)
     other.post(f"{amendment}/open", b"")
 
@@ -183,6 +183,24 @@ def test_the_author_takes_over_an_amendment(person, new_person):
     adopted = person.post(f"{path}/adoption", body)
     assert (adopted.status_code, adopted.json["version"]) == (200, 2)
     assert adopted.json["description"].endswith("And a bench.")
+
+
+def test_the_author_takes_over_what_they_have_read(person, new_person):
+    path, other = path_of(person), new_person()
+    amendment = path_of(other, amends=path.rpartition("/")[2])
+    other.post(f"{amendment}/open", b"")
+    patch(other, amendment, {"title": "Pave the canal over"})
+    body = {"amendment_id": amendment.rpartition("/")[2]}
+    old = person.post(f"{path}/adoption", {**body, "version": 1})
+
+    assert refused(old) == (409, "amendment_changed")
+    assert old.json["version"] == 2
+    assert pointers(person.post(f"{path}/adoption", body)) == ["/version"]
+    for wrong in (0, "1", 2**31):
+        answer = person.post(f"{path}/adoption", {**body, "version": wrong})
+        assert pointers(answer) == ["/version"]
+    adopted = person.post(f"{path}/adoption", {**body, "version": 2})
+    assert adopted.json["title"] == "Pave the canal over"
 
 
 # Opening, cancelling
@@ -239,6 +257,15 @@ def test_a_guardian_vetoes_what_is_queued(new_person, made):
 
     assert (vetoed.status_code, vetoed.json["state"]) == (200, "vetoed")
     assert refused(guardian.post(f"{path}/veto", REASON)) == (409, "wrong_state")
+
+
+@pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": None}], ids=str)
+def test_a_guardian_who_vetoes_says_why(new_person, made, body):
+    path, guardian = made(make_spend), new_person("guardian")
+    answer = guardian.post(f"{path}/veto", body)
+
+    assert (answer.status_code, pointers(answer)) == (422, ["/reason"])
+    assert guardian.get(path).json["state"] == "queued"
 
 
 def test_others_have_no_veto_and_guardians_none_on_everything(new_person, made):

@@ -147,7 +147,7 @@ class World:
         with self.sessions.begin() as session:
             now = datetime.now(UTC)
             made = make_open(session, amends=self._draft.row.id, now=now)
-        return {"amendment_id": str(made.row.id)}
+        return {"amendment_id": str(made.row.id), "version": 1}
 
     def _job(self, described):
         """Return a job that is queued for cancelling, failed for trying it again."""

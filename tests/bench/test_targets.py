@@ -82,7 +82,7 @@ def test_a_short_run_does_not_measure_the_jobs_of_a_worker(found):
     found["governance"]["jobs"] = {}
 
     words = [word for what, word in verdicts(found).items() if "worker" in what]
-    assert words == [("-", "not measured")] * 2
+    assert words == [("-", "not measured")] * 3
 
 
 def test_a_report_from_before_there_were_votes_has_no_targets_of_them(found):

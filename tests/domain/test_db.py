@@ -65,3 +65,11 @@ def test_what_it_stores_needs_no_commit(store):
         first.execute(table)
 
         assert first.scalar(sa.text("SELECT count(*) FROM kept")) == 0
+
+
+def test_what_was_to_be_stored_is_in_no_error(engine):
+    """Errors are logged, and beside a voter's job the log would hold their ballot."""
+    with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as raised:
+        connection.execute(sa.text("SELECT 1 / 0, :vote"), {"vote": "foxglove"})
+
+    assert "foxglove" not in str(raised.value) + repr(raised.value)

@@ -114,7 +114,7 @@ def test_an_amendment_is_adopted_and_what_is_voted_on_is_the_amended_text(
     words = "Twelve trees between the two bridges, in spring."
     amendment = propose(other, amends=proposal, description=words)
     adoption = f"{PROPOSALS}/{proposal}/adoption"
-    adopted = {"amendment_id": amendment}
+    adopted = {"amendment_id": amendment, "version": 1}
 
     assert other.refusal(adoption, adopted) == "not_your_proposal"
     assert author.ask(adoption, adopted)["version"] == 2

@@ -1,24 +1,31 @@
 """What follows a decision as a job of the governance queue."""
 
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from prometheus_client.registry import CollectorRegistry
 
 from domain import jobs
-from domain.governance import cases, proposals
+from domain.governance import advancing, cases, freezing, proposals
 from domain.governance.executing import EXECUTE
 from domain.governance.lifecycle import Event, State
 from domain.governance.refunding import REFUND
+from domain.jobs import Job
 from domain.ledger import balance
 from tasks import _figures
 from tasks._drain import drain
 from tasks._series import Series
+from tasks.governance import advance
+from tests.databases import ROOT
 from tests.domain.governance.test_executing import entries, fill
 from tests.domain.governance.test_spending import RULES
 from tests.domain.governance.votes import VOTING, ballot, make_people, make_vote, vote
-from tests.factories import fund, make_user
-from tests.proposals import make_spend
+from tests.factories import fund, make_claim, make_user
+from tests.proposals import make_open, make_spend
 from tests.tasks.lanes import Lane
 
 DAY = timedelta(days=1)
@@ -37,6 +44,16 @@ class GovernanceLane(Lane):
 
     def drain(self):
         drain("governance", self.number)
+
+    def take_back(self):
+        """Let the lease of whoever died have run out."""
+        now = datetime.now(UTC)
+        lost = sa.update(Job).where(Job.lane == self.number, Job.state == "running")
+        with self._sessions.begin() as session:
+            session.execute(lost.values(lease_until=now))
+        with self._sessions.begin() as session:
+            jobs.take_back(session, attempts_max=8, now=now)
+        self.make_due()
 
 
 @pytest.fixture
@@ -142,6 +159,43 @@ def test_a_worker_that_dies_in_the_middle_leaves_it_to_the_next(
     assert received(sessions, member) == [20]
 
 
+_DIE = """
+import os, signal
+from domain.governance import executing
+whole = executing.{name}
+
+def dying(*arguments, **named):
+    done = whole(*arguments, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return done
+
+executing.{name} = dying
+from tasks._drain import drain
+drain("governance", {lane})
+"""
+
+
+@pytest.mark.parametrize("name", ["spend", "happen", "execute"])
+def test_a_worker_killed_while_it_carries_out_leaves_one_transfer(
+    lane, sessions, spend, name
+):
+    """SIGKILL after the transfer, after the event, after all of it; not committed."""
+    proposal_id, member = spend(3, amount=20)
+    lane.execute(proposal_id)
+    program = _DIE.format(name=name, lane=lane.number)
+    died = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, timeout=60, check=False
+    )
+    before = received(sessions, member)
+    lane.take_back()
+    lane.drain()
+
+    assert died.returncode == -signal.SIGKILL
+    assert before == []
+    assert lane.states() == ["succeeded"]
+    assert received(sessions, member) == [20]
+
+
 @pytest.fixture
 def cancelled(sessions):
     """Return a proposal that was cancelled, and who had paid 16 credits to vote."""
@@ -191,3 +245,62 @@ def declare_dying(monkeypatch):
         monkeypatch.setattr("tasks._leases.jobs.finish_leased", dying)
 
     return declare
+
+
+# What comes round
+
+
+@pytest.fixture(autouse=True)
+def room_for_all(monkeypatch):
+    """Whatever other tests have left to do."""
+    monkeypatch.setattr("tasks.governance._PROPOSALS_MAX", 100_000)
+
+
+def test_what_fails_for_one_proposal_holds_up_no_other(sessions, monkeypatch):
+    """As when the electorate of one is too large to be frozen in half a minute."""
+    opened = datetime.now(UTC) - 5 * DAY
+    with sessions.begin() as session:
+        broken, whole = (make_open(session, now=opened).row.id for _ in range(2))
+    freeze = freezing.freeze
+
+    def failing(session, case, *, now):
+        made = freeze(session, case, now=now)
+        if case.row.id == broken:
+            raise RuntimeError("too many")
+        return made
+
+    monkeypatch.setattr(freezing, "freeze", failing)
+    with sessions.begin() as session:
+        told = advance(session, make_claim(), now=datetime.now(UTC))
+
+    assert told["failed"] >= 1
+    assert frozen(sessions, whole)
+    assert not frozen(sessions, broken)
+    assert state_of(sessions, whole) == (State.VOTING, "voting")
+    monkeypatch.setattr(freezing, "freeze", freeze)
+    with sessions.begin() as session:
+        advance(session, make_claim(), now=datetime.now(UTC))
+    assert frozen(sessions, broken)
+
+
+def frozen(sessions, proposal_id):
+    with sessions() as session:
+        return cases.find(session, proposal_id).freeze is not None
+
+
+def test_each_proposal_is_let_go_before_the_next_is_taken(sessions, monkeypatch):
+    """Ballots on the first are not kept waiting until the last is done."""
+    opened = datetime.now(UTC) - 5 * DAY
+    with sessions.begin() as session:
+        first, last = sorted(make_open(session, now=opened).row.id for _ in range(2))
+    whole, let_go = advancing.advance, []
+
+    def looking(session, proposal_id, **named):
+        if proposal_id == last:
+            let_go.append(frozen(sessions, first))
+        return whole(session, proposal_id, **named)
+
+    monkeypatch.setattr(advancing, "advance", looking)
+    with sessions.begin() as session:
+        advance(session, make_claim(), now=datetime.now(UTC))
+    assert let_go == [True]

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 import tasks
 from domain.operations import OperationsDiffer
+from domain.schema import SchemaTooOld
 from domain.settings import InvalidSettings
 from tests.databases import administer
 
@@ -31,6 +32,20 @@ def test_a_process_does_not_start_where_they_differ(other_database):
 
     with pytest.raises(OperationsDiffer, match="CREDIT_ADD is 7 in the database"):
         tasks.start()
+
+
+def test_a_process_does_not_start_on_an_older_schema(other_database):
+    administer(other_database, "UPDATE alembic_version SET version_num = '0008'")
+
+    with pytest.raises(SchemaTooOld, match=r"at 0008, .* `coin migrate`"):
+        tasks.start()
+
+
+def test_a_process_starts_on_a_newer_schema(other_database):
+    """It was migrated for those that come after; this one may be started again."""
+    administer(other_database, "UPDATE alembic_version SET version_num = '9999'")
+
+    tasks.start()
 
 
 def test_a_process_does_not_start_on_a_database_that_is_not_migrated(

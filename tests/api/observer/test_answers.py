@@ -235,7 +235,7 @@ def test_governance_is_counted_and_shows_no_draft(new_node, api_sessions):
         drafted = make_draft(session, title="A draft that nobody is shown")
         opened = make_open(session, title="Something that is discussed", now=NOW)
         for case in (opened, make_decided(session, type_name="budget", options=TWO)):
-            announcing.announce(session, case, now=NOW)
+            announcing.announce(session, case.row.id, now=NOW)
         opened.row.turnout = 3
     answer = new_node().get(GOVERNANCE).json
 

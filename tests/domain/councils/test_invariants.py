@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import users
-from domain.councils import keeping, leaving, recalls
+from domain.councils import keeping, recalls
 from domain.councils.elections import NoVacancy
 from domain.governance.cases import find, happen
 from domain.governance.lifecycle import Event
-from tests.elections import ELECTED, held, make_council, make_people
+from tests.elections import ELECTED, held, make_council, make_people, resign
 from tests.factories import NOW, make_user
 
 DAY = timedelta(days=1)
@@ -62,15 +62,6 @@ class Life:
             held(*about, everybody=everybody, now=self.now)
         self.now += ELECTED - NOW
 
-    def resign(self, seat):
-        leaving.resign(
-            self.session,
-            self.council.id,
-            seat.row.id,
-            actor=seat.user.id,
-            now=self.now,
-        )
-
     def recall(self, seat):
         by = [make_user(self.session).id for _ in "ab"]
         recall = recalls.call(
@@ -99,7 +90,7 @@ class Life:
         elif sitting := self.sitting():
             seat = sitting[given_ % len(sitting)]
             if action == "resign":
-                self.resign(seat)
+                resign(self.session, seat.row, now=self.now)
             elif action == "forget":
                 users.delete(self.session, seat.user, now=self.now)
             else:

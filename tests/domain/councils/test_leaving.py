@@ -1,11 +1,13 @@
 """Seats that end early, and who gets them."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from domain import roles, users
-from domain.councils import elections, keeping, leaving
+from domain.councils import countback, elections, keeping, leaving
 from domain.councils.keeping import NotInCouncil, SeatEnded
 from domain.councils.leaving import (
     AlreadyReported,
@@ -14,14 +16,21 @@ from domain.councils.leaving import (
     OwnSeat,
     TimeToAnswer,
 )
+from domain.governance import proposals, types
+from domain.ids import uuid7
+from domain.jobs import Job
 from tests.elections import (
     ELECTED,
+    fill,
     held,
     make_council,
     make_member,
     make_people,
     seat_of,
     sitting,
+)
+from tests.elections import (
+    resign as resign_from,
 )
 from tests.factories import NOW, make_user
 
@@ -43,7 +52,7 @@ def council(session, people):
 
 def resign(session, council, user, now):
     seat = seat_of(session, council, user, now)
-    leaving.resign(session, council.id, seat.id, actor=user.id, now=now)
+    resign_from(session, seat, now=now)
     return seat
 
 
@@ -56,6 +65,22 @@ def test_who_resigns_is_followed_by_whom_the_same_ballots_elect(
     assert sitting(session, council, people, ELECTED + DAY) == "bcd"
     assert (left.ended_because, left.ended_at) == ("resigned", ELECTED + DAY)
     assert (next_.until, next_.elected_by) == (left.until, left.elected_by)
+
+
+def test_a_seat_is_filled_by_a_job_and_once(session, council, people):
+    """Ballots may take seconds to count, which nobody waits for who resigns."""
+    seat = seat_of(session, council, people["a"])
+    now = ELECTED + DAY
+    leaving.resign(session, council.id, seat.id, actor=people["a"].id, now=now)
+    about = Job.payload["seat_id"].as_string() == str(seat.id)
+    (job,) = session.scalars(sa.select(Job).where(about))
+    before = sitting(session, council, people, now)
+    told = [fill(session, seat, now=now) for _ in range(2)]
+
+    assert (job.kind, job.state, before) == (countback.FILL, "queued", "bc")
+    assert sitting(session, council, people, now) == "bcd"
+    next_ = seat_of(session, council, people["d"], now)
+    assert told == [{"seated": str(next_.id)}, {"seated": None}]
 
 
 def test_who_does_not_want_the_seat_resigns_and_the_next_has_it(
@@ -96,6 +121,27 @@ def test_no_election_is_called_that_would_outlast_the_term(session, council, peo
     assert len(found) == 1
 
 
+def test_who_resigns_is_let_go_where_no_election_can_follow(session, council, people):
+    """By the rules of now one is elected at a time, and two would be needed."""
+    for name in "de":
+        users.delete(session, people[name], now=ELECTED + DAY)
+    rules = types.current(session, elections.ELECTION).parameters
+    rules = replace(rules, method="irv")
+    types.change(session, elections.ELECTION, rules, changed_by=uuid7(), now=ELECTED)
+    for name in "ab":
+        resign(session, council, people[name], ELECTED + 2 * DAY)
+        cancel_elections(session, council, ELECTED + 2 * DAY)
+
+    assert sitting(session, council, people, ELECTED + 2 * DAY) == "c"
+    assert elections.running(session, council.id, now=ELECTED + 2 * DAY) == []
+
+
+def cancel_elections(session, council, now):
+    for case in elections.running(session, council.id, now=now):
+        said = {"actor": case.row.author, "reason": "no", "now": now}
+        proposals.cancel(session, case.row.id, **said)
+
+
 def test_nobody_resigns_for_another_or_twice(session, council, people):
     seat = seat_of(session, council, people["a"])
 
@@ -118,6 +164,7 @@ def test_who_does_not_answer_for_thirty_days_loses_the_seat(session, council, pe
             *about, actor=colleague, now=end - timedelta(microseconds=1)
         )
     leaving.declare_vacant(*about, actor=colleague, now=end)
+    fill(session, seat, now=end)
 
     assert told["answer_by"] == end.isoformat()
     assert (seat.ended_because, seat.ended_at) == ("absent", end)

@@ -17,6 +17,7 @@ from tests.elections import (
     ELECTED,
     call,
     counted,
+    fill,
     held,
     make_council,
     make_people,
@@ -141,6 +142,8 @@ def test_who_resigns_while_recalled_leaves_once_and_one_follows(sessions, race, 
     told = race(carry_out, resign)
 
     assert told in ([1, "seat_ended"], [0, "resigned"])
+    with sessions.begin() as session:
+        fill(session, seat, now=LATER)
     with sessions() as session:
         assert sitting(session, council, people, LATER) == "bcd"
 

@@ -1,11 +1,12 @@
 """Recalls: two people ask for one, all vote, and a seat ends or all of them."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from domain.audit_events import page as audit
-from domain.councils import elections, leaving, recalls
+from domain.councils import elections, keeping, recalls
 from domain.councils.keeping import NoSuchSeat, SeatEnded
 from domain.councils.recalls import (
     NobodySits,
@@ -26,8 +27,12 @@ from tests.elections import (
     make_council,
     make_member,
     make_people,
+    resign,
     seat_of,
     sitting,
+)
+from tests.elections import (
+    call as call_election,
 )
 from tests.factories import make_user
 
@@ -137,9 +142,7 @@ def test_only_who_sits_is_recalled(session, council, people):
     seat = seat_of(session, council, people["a"])
     elsewhere = make_member(session, make_council(session), now=ELECTED)
     recall = call(session, council, seat)
-    leaving.resign(
-        session, council.id, seat.id, actor=people["a"].id, now=ELECTED + DAY
-    )
+    resign(session, seat, now=ELECTED + DAY)
 
     with pytest.raises(SeatEnded):
         call(session, council, seat, now=ELECTED + DAY)
@@ -170,9 +173,7 @@ def test_who_is_recalled_is_followed_by_the_next(session, council, people):
 def test_who_resigned_before_is_not_recalled(session, council, people):
     seat = seat_of(session, council, people["a"])
     recall = second(session, council, call(session, council, seat))
-    leaving.resign(
-        session, council.id, seat.id, actor=people["a"].id, now=ELECTED + DAY
-    )
+    resign(session, seat, now=ELECTED + DAY)
     later = ELECTED + 15 * DAY
     case = voted(session, recall, now=later)
     told = recalls.carry_out(session, case, now=later)
@@ -198,6 +199,45 @@ def test_a_council_that_is_recalled_is_elected_anew_at_once(session, council, pe
         "election.called",
         None,
     )
+
+
+def test_who_was_seated_after_a_recall_was_seconded_is_not_recalled(
+    session, council, people
+):
+    recall = second(session, council, call(session, council))
+    seat = seat_of(session, council, people["a"])
+    resign(session, seat, now=ELECTED + DAY)
+    later = ELECTED + 15 * DAY
+    told = recalls.carry_out(session, voted(session, recall, now=later), now=later)
+    called = find(session, UUID(told["election"]))
+
+    assert sitting(session, council, people, later) == "d"
+    assert len(told["ended"]) == 2
+    assert called.text.details == {"seats": 2, "all": False}
+
+
+def test_where_all_were_seated_after_it_a_recall_changes_nothing(session):
+    council = make_council(session, seats=1)
+    first = make_member(session, council, now=ELECTED - DAY)
+    recall = second(session, council, call(session, council))
+    keeping.end(session, first, "resigned", actor=None, now=ELECTED + DAY)
+    make_member(session, council, now=ELECTED + 2 * DAY)
+    later = ELECTED + 15 * DAY
+    told = recalls.carry_out(session, voted(session, recall, now=later), now=later)
+
+    assert told == {"ended": [], "seated": None, "election": None}
+
+
+def test_an_election_to_all_seats_that_runs_is_enough(session, council):
+    recall = second(session, council, call(session, council))
+    later = ELECTED + 15 * DAY
+    running = call_election(session, council, everybody=True, now=later - DAY)
+    told = recalls.carry_out(session, voted(session, recall, now=later), now=later)
+    found = elections.running(session, council.id, now=later)
+
+    assert len(told["ended"]) == 3
+    assert told["election"] is None
+    assert [case.row.id for case in found] == [running.row.id]
 
 
 def test_a_proposal_that_no_recall_is_behind_takes_no_seat(session, council):

@@ -197,7 +197,8 @@ def test_what_is_cancelled_or_counted_takes_no_ballot(session, people, kind):
 
 
 def test_where_nobody_stands_there_is_nothing_to_choose(session, people):
-    proposal_id = make_vote(session, people, method="scottish-stv", deed="seats")
+    said = {"deed": "seats", "details": {"seats": 1, "all": True}}
+    proposal_id = make_vote(session, people, method="scottish-stv", **said)
 
     assert vote(session, ballot(proposal_id, people[0], [])) == ["bad_ballot"]
 

@@ -231,14 +231,14 @@ def test_an_election_with_a_lot(session):
 
 def test_what_waits_for_its_timelock_and_what_came_after_it(session):
     vote = counted(session, "yes", timelock_hours=48)
-    waits = explain(vote, vote.closes + 47 * HOUR)
-    over = explain(vote, vote.closes + 48 * HOUR)
+    waits = explain(vote, vote.after + 47 * HOUR)
+    over = explain(vote, vote.after + 48 * HOUR)
 
     assert (waits["state"], over["state"]) == ("queued", "passed")
     assert waits["sentences"][-1] == (
-        "A timelock of 48 hours: it takes effect from 2026-11-29T12:00Z."
+        "A timelock of 48 hours: it takes effect from 2026-11-29T12:00:45Z."
     )
-    assert over["sentences"][-1] == "Its timelock ended 2026-11-29T12:00Z."
+    assert over["sentences"][-1] == "Its timelock ended 2026-11-29T12:00:45Z."
 
 
 SPENDING = {"deed": "spend", "timelock_hours": 48, "grace_hours": 24, "veto": True}
@@ -265,13 +265,15 @@ def test_what_is_carried_out_expired_or_vetoed(session):
     vetoed.happen(Event.VETOED, vetoed.closes + HOUR, reason="Not ours to give.")
     told = [explain(one, one.closes + 80 * HOUR) for one in votes]
 
-    assert waits["sentences"][-1] == "Not carried out by 2026-11-30T12:00Z, it expires."
+    assert waits["sentences"][-1] == (
+        "Not carried out by 2026-11-30T12:00:45Z, it expires."
+    )
     assert [one["state"] for one in told] == ["executed", "expired", "vetoed"]
     assert [one["sentences"][-1] for one in told] == [
         "Carried out 2026-11-29T13:00Z.",
         (
-            "It could take effect from 2026-11-29T12:00Z and was not carried out in 24 "
-            "hours: expired 2026-11-30T12:00Z."
+            "It could take effect from 2026-11-29T12:00:45Z and was not carried out in "
+            "24 hours: expired 2026-11-30T12:00:45Z."
         ),
         "Vetoed 2026-11-27T13:00Z: “Not ours to give.”",
     ]

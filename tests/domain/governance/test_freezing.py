@@ -352,9 +352,8 @@ def stand(session, proposal_id, person, **fields):
 def test_an_election_is_among_those_who_stand(session):
     people = make_people(session, 4)
     council = make_council(session, people, seats=2, affiliation_cap=1)
-    proposal_id = make_vote(
-        session, (), council=council, method="scottish-stv", deed="seats"
-    )
+    said = {"deed": "seats", "details": {"seats": 2, "all": True}}
+    proposal_id = make_vote(session, (), council=council, method="scottish-stv", **said)
     names = {person: session.get(users.User, person).username for person in people}
     one, other, withdrew, late = people
     stand(session, proposal_id, one, affiliation="the bakery")
@@ -373,9 +372,8 @@ def test_an_election_is_among_those_who_stand(session):
 
 def test_an_election_says_itself_how_many_seats_it_fills(session):
     (person,) = people = make_people(session, 1)
-    proposal_id = make_vote(
-        session, people, method="irv", deed="seats", details={"seats": 1}
-    )
+    said = {"deed": "seats", "details": {"seats": 1, "all": False}}
+    proposal_id = make_vote(session, people, method="irv", **said)
     stand(session, proposal_id, person)
 
     assert election_of(frozen(session, proposal_id)).seats == 1

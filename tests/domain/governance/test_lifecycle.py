@@ -100,6 +100,16 @@ def test_times_come_in_their_order(found, rules):
     assert moments == sorted(moments)
 
 
+@given(parameters(), HOURS)
+def test_the_timelock_is_whole_however_late_the_count_came(rules, hours):
+    opened = {Event.OPENED: NOW}
+    decided = timeline(Facts(opened), rules).closes + hours * HOUR
+    times = timeline(Facts({**opened, Event.TALLIED: decided}, passed=True), rules)
+
+    assert times.executable == decided + rules.timelock_hours * HOUR
+    assert times.expires == times.executable + rules.grace_hours * HOUR
+
+
 @given(facts(), parameters())
 def test_a_quorum_reached_late_moves_the_close_once_and_so_far_at_most(found, rules):
     opened = {Event.OPENED: found.events.get(Event.OPENED, NOW)}

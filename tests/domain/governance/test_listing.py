@@ -109,7 +109,7 @@ def test_a_list_by_state_has_what_is_in_it_told_or_not(session, announced):
     assert found.keys() == set(State)
     if announced:
         for case in cases(session, [c.row.id for c in found.values()]).values():
-            announcing.announce(session, case, now=NOW)
+            announcing.announce(session, case.row.id, now=NOW)
 
     for state, case in found.items():
         assert ids(page(session, author=author, state=state)) == [case.row.id]
@@ -118,7 +118,7 @@ def test_a_list_by_state_has_what_is_in_it_told_or_not(session, announced):
 def test_what_was_passed_and_then_concluded_is_found_before_that_is_told(session):
     author = make_user(session).id
     case = make_decided(session, type_name="simple_majority", author=author)
-    announcing.announce(session, case, now=NOW)
+    announcing.announce(session, case.row.id, now=NOW)
     happen(session, case.row.id, Event.CONCLUDED, now=NOW)
 
     assert ids(page(session, author=author, state=State.EXECUTED)) == [case.row.id]

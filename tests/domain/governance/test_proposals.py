@@ -15,6 +15,7 @@ from domain.governance.lifecycle import State
 from domain.governance.parameters import Deed
 from domain.governance.proposals import MayNotPropose, NotYours
 from domain.governance.record import (
+    AmendmentChanged,
     BadProposal,
     NoSuchProposal,
     NoSuchProposalType,
@@ -101,11 +102,13 @@ def test_who_may_propose_is_said_by_the_type(session):
     member, operator, admin = (make_user(session).id for _ in range(3))
     for user_id, role in ((operator, "operator"), (admin, "admin")):
         roles.grant(session, user_id, role, by=None, ends_at=None, now=NOW)
+    details = {"seats": 1, "all": True}
+    election = {"type_name": "council_election", "details": details}
 
     with pytest.raises(MayNotPropose):
-        make_draft(session, author=member, type_name="council_election")
+        make_draft(session, author=member, **election)
     for author in (operator, admin):
-        assert make_draft(session, author=author, type_name="council_election")
+        assert make_draft(session, author=author, **election)
 
 
 def test_a_council_decides_on_what_its_own_members_propose(session):
@@ -277,14 +280,29 @@ def test_only_the_author_writes_opens_and_adopts(session):
         adopt(session, case, amendment, editor=another)
 
 
-def adopt(session, case, amendment, *, editor=None, now=NOW):
+def adopt(session, case, amendment, *, editor=None, version=1):
     return proposals.adopt(
         session,
         case.row.id,
         amendment_id=amendment.row.id,
+        version=version,
         editor=editor or case.row.author,
-        now=now,
+        now=NOW,
     )
+
+
+def test_an_amendment_is_taken_over_as_it_was_read(session):
+    """Its author may put something else into it in the last moment."""
+    case = make_draft(session)
+    amendment = make_open(session, amends=case.row.id)
+    edit(session, amendment, description="Twenty trees, and all of them mine.")
+
+    with pytest.raises(AmendmentChanged) as refused:
+        adopt(session, case, amendment)
+    assert refused.value.fields == {"version": 2}
+    assert find(session, case.row.id).text.version == 1
+    adopted = adopt(session, case, amendment, version=2)
+    assert adopted.text.description == "Twenty trees, and all of them mine."
 
 
 def test_what_an_amendment_leaves_out_stays_as_it_was(session):

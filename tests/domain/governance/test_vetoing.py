@@ -6,8 +6,8 @@ import pytest
 
 from domain import roles
 from domain.errors import Forbidden
-from domain.governance import vetoing
-from domain.governance.cases import happen
+from domain.governance import executing, vetoing
+from domain.governance.cases import find, happen
 from domain.governance.lifecycle import Event, State
 from domain.governance.record import WrongState
 from domain.governance.vetoing import NoVeto
@@ -16,6 +16,7 @@ from tests.factories import NOW, make_user
 from tests.proposals import make_decided, make_open, make_spend
 
 DAY = timedelta(days=1)
+PASSED = {"outcome": "passed"}
 
 
 def make_guardian(session, *, until=NOW + 300 * DAY, now=NOW):
@@ -40,6 +41,20 @@ def test_a_guardian_stops_what_is_queued_and_says_why(session):
         guardian,
         {"reason": "The member has left."},
     )
+
+
+def test_a_count_that_came_late_leaves_guardians_all_of_the_timelock(session):
+    guardian = make_guardian(session)
+    opened = make_spend(session, passed=None, closed_at=NOW)
+    late = NOW + 5 * DAY
+    happen(session, opened.row.id, Event.TALLIED, details=PASSED, now=late)
+    case = find(session, opened.row.id)
+    last = late + 2 * DAY - timedelta.resolution
+
+    assert case.state(late) is case.state(last) is State.QUEUED
+    assert not executing.is_due(case, now=last)
+    assert executing.is_due(case, now=late + 2 * DAY)
+    assert veto(session, case, guardian, now=last).state(last) is State.VETOED
 
 
 def test_only_who_is_a_guardian_at_that_moment_may(session):

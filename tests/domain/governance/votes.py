@@ -96,7 +96,8 @@ def make_vote(session, people, *, options=(), details=None, council=None, **rule
         council_id=council or make_council(session, people),
         now=NOW,
     )
-    return proposals.open_(session, case.row.id, actor=author, now=NOW).row.id
+    row = proposals.open_(session, case.row.id, actor=author, by_rule=True, now=NOW).row
+    return row.id
 
 
 def ballot(proposal_id, voter, choice="yes", *, at=VOTING, secret=False, **fields):

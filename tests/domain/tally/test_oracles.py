@@ -117,3 +117,21 @@ def test_approvals_and_scores_add_up_to_the_same(method, oracle, most):
 
         assert set(result["elected"]) <= set(winners)
         assert bool(result["ties"]) == (len(winners) > 1 and bool(result["elected"]))
+
+
+def test_real_wards_elect_the_same(real_wards):
+    """None of them needed a lot; their order of election is in `test_real_wards.py`."""
+    method = "scottish-stv"
+    for name, ward in real_wards.items():
+        number = {option: place for place, option in enumerate(ward.options)}
+        rankings = {
+            tuple(number[one] for one in order): votes
+            for order, votes in ward.rankings.items()
+            if order
+        }
+        profile = theirs(list(number.values()), rankings)
+        election = Election(method=method, options=ward.options, seats=ward.seats)
+        elected = count(election, from_rankings(method, ward.rankings))["elected"]
+        theirs_elected = set(stv_scottish(profile, num_seats=ward.seats))
+
+        assert {number[one] for one in elected} == theirs_elected, name

@@ -108,7 +108,7 @@ class JobItem:
         self._tell(job)
         show(req, resp, describe(job))
 
-    @describes_item(Shown, refuses=["no_such_job", "job_finished"])
+    @describes_item(Shown, refuses=["no_such_job", "job_finished", "not_your_ballot"])
     def on_delete(
         self, req: falcon.Request, resp: falcon.Response, job_id: UUID
     ) -> None:
@@ -139,7 +139,7 @@ class JobRetry:
     @describes(
         {202: Shown},
         gives=["Location", "Retry-After"],
-        refuses=["no_such_job", "job_not_failed"],
+        refuses=["no_such_job", "job_not_failed", "not_your_ballot"],
     )
     def on_post(self, req: falcon.Request, resp: falcon.Response, job_id: UUID) -> None:
         """Queue a failed job again."""

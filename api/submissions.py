@@ -30,7 +30,11 @@ _ESCAPED: Final = re.compile(r"\\(.)")
 
 
 class Draft(NamedTuple):
-    """What a resource asks to be done."""
+    """What a resource asks to be done.
+
+    `known_by` is what two requests with one key must have in common to be the same one:
+    all of the payload, unless it is given.
+    """
 
     kind: str
     lane: int
@@ -38,6 +42,7 @@ class Draft(NamedTuple):
     key: str | None
     family: str
     size: int = 1
+    known_by: dict[str, Any] | None = None
 
     @property
     def queue(self) -> str:
@@ -126,7 +131,10 @@ class Submissions:
     ) -> tuple[NewJob, int]:
         now = datetime.now(UTC)
         body = orjson.dumps(draft.payload, option=orjson.OPT_SORT_KEYS)
-        digest = sha256(draft.kind.encode() + b"\0" + body).digest()[:16]
+        known_by = body
+        if draft.known_by is not None:
+            known_by = orjson.dumps(draft.known_by, option=orjson.OPT_SORT_KEYS)
+        digest = sha256(draft.kind.encode() + b"\0" + known_by).digest()[:16]
         scope = (principal.application, principal.id, draft.family)
         job = NewJob(
             id=uuid7(),

@@ -169,7 +169,7 @@ class Settings:
     token_secret: str = _setting(
         str,
         "",
-        "what signing keys are made with, beside the database; the same for all",
+        "what signing keys are made and secret ballots sealed with; the same for all",
         secret=True,
     )
     smtp_url: str = _setting(

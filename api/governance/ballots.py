@@ -1,7 +1,8 @@
 """Ballots on the wire: accepted as jobs, secret ones sealed before they are stored."""
 
+import hmac
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import falcon
@@ -21,26 +22,26 @@ from domain.audit_events import Action
 from domain.governance import conflicts, own_votes
 from domain.governance.casting import CAST, CAST_SECRET
 from domain.governance.lanes import lane_of
-from domain.governance.own_votes import Casting
+from domain.governance.secrecy import Secrecy, secrecy_of
 from domain.settings import Settings
 
 _KNOWN_MAX: Final = 10_000
 
 
-class Castings:
-    """How ballots are cast on which proposal; once that is opened it is so for good."""
+class KnownSecrecy:
+    """Which votes are secret, and how long their ballots; kept once that is settled."""
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
-        self._known: dict[UUID, Casting] = {}
+        self._known: dict[UUID, Secrecy] = {}
 
-    def of(self, proposal_id: UUID) -> Casting:
-        """Return how ballots on a proposal are cast, or raise NoSuchProposal."""
+    def of(self, proposal_id: UUID) -> Secrecy:
+        """Return how ballots on a proposal are sealed, or raise NoSuchProposal."""
         known = self._known.get(proposal_id)
         if known is not None:
             return known
         with self._sessions() as session:
-            found = own_votes.casting_of(session, proposal_id)
+            found = secrecy_of(session, proposal_id, now=datetime.now(UTC))
         if found.settled:
             if len(self._known) >= _KNOWN_MAX:
                 self._known.clear()
@@ -58,7 +59,7 @@ class Ballots:
         settings: Settings,
         signatures: Signatures,
     ) -> None:
-        self._castings = Castings(sessions)
+        self._secrecy = KnownSecrecy(sessions)
         self._signatures = signatures
         self._submissions = submissions
         self._secret = settings.token_secret
@@ -84,36 +85,42 @@ class Ballots:
             raise Unprocessable(
                 [{"pointer": "/nonce", "detail": "Send a nonce or Idempotency-Key."}]
             )
-        secret, paid, _ = self._castings.of(proposal_id)
-        if paid:
+        secrecy = self._secrecy.of(proposal_id)
+        if secrecy.paid:
             self._signatures.require(req, [str(principal_of(req).id)])
-        if secret and "rationale" in body:
+        if secrecy.sealed and "rationale" in body:
             detail = "A secret ballot comes without reasons: they might tell whose."
             raise Unprocessable([{"pointer": "/rationale", "detail": detail}])
-        payload = {**body, "proposal_id": str(proposal_id), "nonce": key}
-        if secret:
-            payload = self._sealed(principal_of(req).id, proposal_id, payload)
+        told = {"proposal_id": str(proposal_id)}
+        payload = {**body, **told, "nonce": key}
+        if secrecy.sealed:
+            sealed = tasks.seal(
+                body["choice"],
+                secret=self._secret,
+                proposal_id=proposal_id,
+                voter=principal_of(req).id,
+                longest=secrecy.longest,
+            )
+            payload = {**told, "sealed": sealed}
         draft = Draft(
-            kind=CAST_SECRET if secret else CAST,
+            kind=CAST_SECRET if secrecy.sealed else CAST,
             lane=lane_of(proposal_id, self._lanes),
             payload=payload,
-            key=key,
+            key=self._keyed(key),
             family="governance.ballots",
+            # Were the choice in it, the same nonce again would find out what was cast:
+            # for a buyer of votes, and for who reads the job's digest.
+            known_by=told if secrecy.sealed else None,
         )
         self._submissions.accept(req, resp, draft)
 
-    def _sealed(
-        self, voter: UUID, proposal_id: UUID, payload: dict[str, Any]
-    ) -> dict[str, Any]:
-        sealed = tasks.seal(
-            payload["choice"],
-            secret=self._secret,
-            proposal_id=proposal_id,
-            voter=voter,
-            nonce=payload["nonce"],
-        )
-        named = {name: payload[name] for name in ("proposal_id", "nonce")}
-        return {**named, "sealed": sealed}
+    def _keyed(self, nonce: str) -> str:
+        """Return a key for a nonce that cannot be tried out without the secret.
+
+        Some clients derive their nonces from what they send.
+        """
+        key = self._secret.encode()
+        return hmac.digest(key, b"ballot's nonce\0" + nonce.encode(), "sha256").hex()
 
 
 class OwnBallots:

@@ -4,7 +4,7 @@ import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -139,9 +139,11 @@ class Box:
         at, weight = claim.submitted_at, self.electors[voter].weight
         closes = self.times.closes
         found = self.points.look(voter, ballot, weight=weight, at=at, closes=closes)
+        # To the second it would be known of somebody that this is when they voted.
+        told = _to_the_minute(at) if self.case.parameters.secret else at
         for kind in list(found):
-            happen(session, self.case.row.id, kind, now=at)
-            self.happened[kind] = at
+            happen(session, self.case.row.id, kind, now=told)
+            self.happened[kind] = told
             facts = Facts({**self.case.facts.events, **self.happened})
             self.times = timeline(facts, self.case.parameters)
             self._note_close(session, kind)
@@ -161,6 +163,12 @@ class Box:
             request_id=None,
             now=self.happened[kind],
         )
+
+
+def _to_the_minute(at: datetime) -> datetime:
+    """Return the end of the minute: nobody who came before it is shut out by that."""
+    whole = at.replace(second=0, microsecond=0)
+    return whole if whole == at else whole + timedelta(minutes=1)
 
 
 def open_boxes(

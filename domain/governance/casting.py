@@ -8,7 +8,7 @@ cast: neither table tells of the other, nor when.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,15 +28,21 @@ __all__ = ["CAST", "CAST_SECRET", "cast"]
 def cast(
     session: Session, claims: Sequence[Claim], *, lane: int, now: datetime
 ) -> list[Outcome]:
-    """Cast ballots in the order accepted, and return what became of each."""
+    """Cast ballots in the order accepted, and return what became of each.
+
+    Processes of the API may store them in another order than they accepted them in.
+    """
     boxes = open_boxes(session, claims, now=now)
     purses = _purses(session, boxes, claims, lane=lane, now=now)
-    outcomes = [_outcome(session, boxes, purses, claim) for claim in claims]
+    outcomes = {
+        claim.id: _outcome(session, boxes, purses, claim)
+        for claim in sorted(claims, key=attrgetter("submitted_at"))
+    }
     if purses is not None:
         purses.settle()
     _store(session, boxes)
     _forget_choices(session, claims)
-    return outcomes
+    return [outcomes[claim.id] for claim in claims]
 
 
 def _outcome(

@@ -59,6 +59,15 @@ def election_of(freeze: Freeze) -> Election:
     )
 
 
+def options_of(session: Session, case: Case) -> tuple[str, ...]:
+    """Return what is chosen among once voting has opened, frozen yet or not."""
+    if case.timeline is None:
+        raise WrongState("Voting on this proposal has not opened.")
+    if case.freeze is not None:
+        return tuple(json.loads(case.freeze.definition)["options"])
+    return tuple(_choices(session, case, case.timeline.voting)["options"])
+
+
 def _make(session: Session, case: Case, at: datetime) -> Freeze:
     electors = store_electors(session, case.row, case.parameters, at=at)
     definition = canonical(_define(session, case, electors, at)).decode()

@@ -1,6 +1,6 @@
 """One's own vote: whether it was cast, how, and who carries it if it was not."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -9,10 +9,6 @@ from sqlalchemy.orm import Session
 from domain.governance import cases
 from domain.governance.carrying import Forest
 from domain.governance.cases import Case
-from domain.governance.lifecycle import Event
-from domain.governance.record import NoSuchProposal, Proposal, ProposalEvent
-from domain.governance.record import ProposalType as Type
-from domain.governance.spending import QUADRATIC
 from domain.governance.voting_record import (
     ConflictOfInterest,
     Elector,
@@ -22,39 +18,6 @@ from domain.governance.voting_record import (
 from domain.users import User
 
 BALLOTS_SHOWN_MAX: Final = 50
-
-
-class Casting(NamedTuple):
-    """How ballots are cast: in secret, paid with credits; and whether that is settled.
-
-    The rules may change until a proposal is opened: so long, anything cast is taken for
-    secret.
-    """
-
-    secret: bool
-    paid: bool
-    settled: bool
-
-
-def casting_of(session: Session, proposal_id: UUID) -> Casting:
-    """Return how ballots on a proposal are cast, or raise NoSuchProposal."""
-    opened = sa.exists().where(
-        ProposalEvent.proposal_id == Proposal.id, ProposalEvent.kind == Event.OPENED
-    )
-    chosen = sa.select(
-        Type.parameters["secret"].as_boolean(),
-        Type.parameters["method"].as_string() == QUADRATIC,
-        opened,
-    ).where(
-        Proposal.id == proposal_id,
-        Type.name == Proposal.type,
-        Type.version == Proposal.type_version,
-    )
-    found = session.execute(chosen).first()
-    if found is None:
-        raise NoSuchProposal
-    secret, paid, is_opened = found
-    return Casting(bool(secret) or not is_opened, paid, is_opened)
 
 
 def describe(session: Session, proposal_id: UUID, *, voter: UUID) -> dict[str, Any]:

@@ -229,6 +229,10 @@ def _undone(given: Parameters) -> tuple[tuple[bool, str], ...]:
             "In a secret vote everybody has one vote: its weight would tell whose.",
         ),
         (
+            given.secret and given.early_close,
+            "A secret vote is open to its end: who settled it would be known by when.",
+        ),
+        (
             given.secret and quadratic,
             "Quadratic votes are paid for, which the ledger shows: they are open.",
         ),

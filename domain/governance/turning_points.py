@@ -15,7 +15,7 @@ from domain.governance.cases import Case
 from domain.governance.delegations import edges_of, voters_of
 from domain.governance.lifecycle import Event
 from domain.governance.settling import is_settled
-from domain.governance.voting_record import Elector, OpenBallot, SecretBallot
+from domain.governance.voting_record import Elector, OpenBallot
 from domain.tally import Election
 from domain.tally.yes_no import ABSTAIN, NO, YES
 
@@ -90,22 +90,15 @@ class TurningPoints:
 
     def _sums(self) -> Counter[str]:
         votes = Counter({YES: 0, NO: 0, ABSTAIN: 0})
-        read = _SECRET if self._case.parameters.secret else _OPEN
         bound = {"proposal": self._case.row.id}
-        for ballot, weight in self._session.execute(read, bound):
+        for ballot, weight in self._session.execute(_CAST, bound):
             votes[ballot] += int(weight)
         return votes
 
 
 _proposal: Final[sa.BindParameter[UUID]] = sa.bindparam("proposal")
-# In a secret vote everybody has one vote.
-_SECRET: Final = (
-    sa.select(SecretBallot.ballot, sa.func.count())
-    .where(SecretBallot.proposal_id == _proposal)
-    .group_by(SecretBallot.ballot)
-)
-# Where a vote may be closed early no ballot is replaced.
-_OPEN: Final = (
+# Where a vote may be closed early it is open, and no ballot is replaced.
+_CAST: Final = (
     sa.select(OpenBallot.ballot, sa.func.sum(Elector.weight))
     .join(
         Elector,

@@ -21,6 +21,7 @@ from domain.jobs.record import (
     JobFinished,
     NoSuchJob,
     NotFailed,
+    NotYourBallot,
 )
 from domain.jobs.recovery import due_lanes, expire, fail, forget_periodic
 from domain.jobs.submission import NewJob, Submission, postpone, submit
@@ -46,6 +47,7 @@ __all__ = [
     "NewJob",
     "NoSuchJob",
     "NotFailed",
+    "NotYourBallot",
     "Outcome",
     "Run",
     "Submission",

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.db import Base
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, Forbidden, NotFound
 
 STATES: Final = (
     "queued",
@@ -35,6 +35,12 @@ class JobFinished(Conflict):
     """The job is no longer queued, so it cannot be cancelled."""
 
     code = "job_finished"
+
+
+class NotYourBallot(Forbidden):
+    """Whether a ballot is cast is for its voter to say, and for nobody else."""
+
+    code = "not_your_ballot"
 
 
 class NotFailed(Conflict):

@@ -10,9 +10,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, defer
 
 from domain.jobs.claims import CHANNEL, QUEUED
-from domain.jobs.record import FINAL, Job, JobFinished, NoSuchJob, NotFailed
+from domain.jobs.record import (
+    FINAL,
+    Job,
+    JobFinished,
+    NoSuchJob,
+    NotFailed,
+    NotYourBallot,
+)
 from domain.pages import Page, Position, newest_first
 from domain.webhooks import outbox
+
+_BALLOTS: Final = frozenset({"governance.cast", "governance.cast_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,17 @@ def find(session: Session, job_id: UUID, viewer: Viewer) -> Job:
     if found is None:
         raise NoSuchJob
     return found
+
+
+def _find_to_change(session: Session, job_id: UUID, viewer: Viewer) -> Job:
+    """Return a job whose way the viewer may change; of ballots only the voter may.
+
+    Else an operator could choose whose ballots are counted.
+    """
+    job = find(session, job_id, viewer)
+    if job.kind in _BALLOTS and job.principal != viewer.principal:
+        raise NotYourBallot
+    return job
 
 
 def finished(session: Session, ids: Collection[UUID]) -> Sequence[UUID]:
@@ -122,7 +142,7 @@ _CANCEL: Final = sa.text(f"""
 
 def cancel(session: Session, job_id: UUID, viewer: Viewer, *, now: datetime) -> Job:
     """End a queued job unrun; raise JobFinished once it runs or has ended."""
-    job = find(session, job_id, viewer)
+    job = _find_to_change(session, job_id, viewer)
     if session.execute(_CANCEL, {"id": job_id, "now": now}).first() is None:
         raise JobFinished
     session.refresh(job)
@@ -138,7 +158,7 @@ def requeue(
     now: datetime,
 ) -> Job:
     """Queue a failed job again with fresh attempts and `allowance` until it expires."""
-    job = find(session, job_id, viewer)
+    job = _find_to_change(session, job_id, viewer)
     queued = session.execute(
         sa.update(Job)
         .where(Job.id == job_id, Job.state == "failed")

@@ -17,7 +17,8 @@ def read(value: Any, election: Election) -> str:
     if value is None or value == "":
         return ""
     if not isinstance(value, str) or not election.has_all([value]):
-        raise BadBallot(f"{value!r} is not one of the options.")
+        # What was said is not repeated: a refusal stays beside who sent the ballot.
+        raise BadBallot("This is not one of the options.")
     return value
 
 

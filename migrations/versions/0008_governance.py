@@ -241,6 +241,16 @@ CREATE TRIGGER jobs_payload BEFORE UPDATE OF payload ON jobs FOR EACH ROW
     WHEN (OLD.kind <> 'governance.cast_secret' OR NEW.payload::jsonb
           <> jsonb_build_object('proposal_id', OLD.payload->>'proposal_id'))
     EXECUTE FUNCTION refuse_other_payload();
+-- One that will never be cast leaves it, too: its voter thought better of it, perhaps.
+CREATE FUNCTION forget_uncast_ballot() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.payload := json_build_object('proposal_id', OLD.payload->>'proposal_id');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER jobs_uncast_ballot BEFORE UPDATE OF state ON jobs FOR EACH ROW
+    WHEN (OLD.kind = 'governance.cast_secret'
+          AND NEW.state IN ('cancelled', 'expired'))
+    EXECUTE FUNCTION forget_uncast_ballot();
 GRANT UPDATE (payload) ON jobs TO coin_app;
 """
 
@@ -379,8 +389,9 @@ def _refuse(table: str, deeds: str) -> None:
 def downgrade() -> None:
     op.execute("""
         REVOKE UPDATE (payload) ON jobs FROM coin_app;
+        DROP TRIGGER jobs_uncast_ballot ON jobs;
         DROP TRIGGER jobs_payload ON jobs;
-        DROP FUNCTION refuse_other_payload;
+        DROP FUNCTION forget_uncast_ballot, refuse_other_payload;
         DROP TABLE tallies, tally_parts, vote_spendings,
             conflicts_of_interest, delegations, ballot_receipts, secret_ballots,
             ballots, participations, electors, proposal_freezes, proposal_seeds,

@@ -94,7 +94,7 @@ CREATE TABLE bounty_claims (
 );
 """
 
-_TABLES = (
+_KEPT = (
     *("council_members", "nominations", "recalls", "absences"),
     *("bounties", "bounty_claims"),
 )
@@ -119,7 +119,7 @@ GRANT SELECT ON council_members TO coin_observer;
 def upgrade() -> None:
     for script in (COUNCILS, BOUNTIES):
         op.execute(script)
-    for table in _TABLES:
+    for table in _KEPT:
         op.execute(
             f"CREATE TRIGGER {table}_kept BEFORE DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewriting();"

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from tests.api.calling import make_nonce, pointers
 from tests.api.holders import REQUIRED, refusal, send
 from tests.api.votes import DELEGATIONS, PROPOSALS, draft, open_vote
 from tests.factories import make_user
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -177,13 +179,17 @@ def test_whether_a_vote_is_secret_is_looked_up_once(
 def test_two_hundred_at_once_leave_one_effective_ballot(
     person, make_vote, worker, api_sessions
 ):
+    """Each in a thread of its own, and none sent before all are there."""
     vote = make_vote()
+    together = Barrier(200)
 
     def cast(number):
+        together.wait(20)
         return person.post(ballots(vote), body("yes" if number % 2 else "no"))
 
-    with ThreadPoolExecutor(20) as pool:
+    with ThreadPoolExecutor(200) as pool:
         answers = list(pool.map(cast, range(200)))
+    assert {answer.status_code for answer in answers} == {202}
     for answer in answers:
         path = answer.headers["Location"]
         assert person.get(path, params={"wait": "20"}).json["state"] == "succeeded"
@@ -196,6 +202,65 @@ def test_two_hundred_at_once_leave_one_effective_ballot(
     # One above another, in the order accepted: the last counts.
     assert [row.sequence for row in rows] == list(range(1, 201))
     assert mine(person, vote)["ballots"][0]["choice"] == rows[-1].ballot
+
+
+# How long before and after a close ballots are sent without a pause.
+AROUND = timedelta(seconds=0.3)
+
+
+def test_at_the_close_the_time_of_acceptance_decides_and_nothing_else(
+    new_person, new_app, app, worker, api_sessions
+):
+    """Two processes of the API, ballots right up to the close and past it."""
+    closes = datetime.now(UTC) + timedelta(seconds=2)
+    opened = closes - timedelta(days=1)
+    people = [new_person(app=one, now=opened) for one in (app, new_app()) for _ in "12"]
+    with api_sessions.begin() as session:
+        author = make_user(session, now=opened).id
+        vote = str(open_vote(session, author, voting_days=1, now=opened))
+
+    def cast_until_it_is_over(person):
+        locations = []
+        while datetime.now(UTC) < closes + AROUND:
+            locations.append(person.post(ballots(vote), body()).headers["Location"])
+        return [
+            person.get(one, params={"wait": "20"}).json | {"voter": person}
+            for one in locations
+        ]
+
+    eventually(lambda: datetime.now(UTC) > closes - AROUND)
+    with ThreadPoolExecutor(len(people)) as pool:
+        jobs = [job for all_ in pool.map(cast_until_it_is_over, people) for job in all_]
+
+    at = {job["id"]: datetime.fromisoformat(job["submitted_at"]) for job in jobs}
+    cast = [job for job in jobs if job["state"] == "succeeded"]
+    late = [job for job in jobs if job["state"] == "refused"]
+    assert len(cast) + len(late) == len(jobs)
+    assert max(at[job["id"]] for job in cast) < closes
+    assert min(at[job["id"]] for job in late) >= closes
+    assert {job["problem"]["code"] for job in late} == {"voting_closed"}
+    # Whoever asks is told so: what counts is the last that was accepted in time.
+    for person in people:
+        own = [job["id"] for job in cast if job["voter"] is person]
+        newest = mine(person, vote)["ballots"][0]
+        assert newest["job_id"] == max(own, key=at.get)
+
+
+@pytest.mark.parametrize(
+    "rules", [{}, {"secret": True, "replaceable": False}], ids=["open", "secret"]
+)
+def test_no_operator_cancels_the_ballot_of_another(
+    person, new_person, make_vote, rules
+):
+    operator = new_person("operator")
+    waiting = person.post(ballots(make_vote(**rules)), body()).headers["Location"]
+
+    refused = operator.delete(waiting)
+    state = operator.get(waiting).json["state"]
+
+    assert (refused.status_code, refused.json["code"]) == (403, "not_your_ballot")
+    assert state == "queued"
+    assert person.delete(waiting).json["state"] == "cancelled"
 
 
 def test_keys_do_not_vote(caller, make_vote):

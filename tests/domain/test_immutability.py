@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from domain import audit_events, content, jobs
@@ -132,6 +133,71 @@ def test_the_application_has_no_right_to_rewrite(session, statement):
     write_books(session)
 
     assert refusal(session, statement) == FORBIDDEN
+
+
+def said_by_migrations(name):
+    """Return the tables of a list that migrations have by this name."""
+    script = ScriptDirectory.from_config(databases.configuration())
+    modules = [revision.module for revision in script.walk_revisions()]
+    return sorted({table for one in modules for table in getattr(one, name, ())})
+
+
+ADDED_TO = [
+    *("transfers", "contents", "audit_events"),
+    *said_by_migrations("_ONLY_ADDED_TO"),
+    *said_by_migrations("_PARTS"),
+]
+KEPT = ["accounts", *said_by_migrations("_KEPT")]
+
+
+def test_what_a_decision_rests_on_is_only_added_to():
+    """The lists above are those of the migrations; this is what must be in them."""
+    assert {
+        *("ballots", "secret_ballots", "ballot_receipts", "participations"),
+        *("electors", "proposal_freezes", "proposal_seeds", "proposal_events"),
+        *("proposal_texts", "proposal_types", "conflicts_of_interest", "tallies"),
+        *("vote_spendings", "secret_ballots_00", "secret_ballots_63"),
+    } <= set(ADDED_TO)
+    assert {"proposals", "councils", "council_members", "recalls"} <= set(KEPT)
+
+
+def rewrites(session, table):
+    """Return statements that would change, delete and empty a table."""
+    first = session.scalar(
+        sa.text("""
+            SELECT quote_ident(attname) FROM pg_attribute
+            WHERE attrelid = CAST(:table AS regclass) AND attnum > 0
+              AND NOT attisdropped AND attgenerated = '' AND attidentity = ''
+            ORDER BY attnum LIMIT 1
+        """),
+        {"table": table},
+    )
+    # Cascading, or it would be refused for what refers to it.
+    return [
+        f"DELETE FROM {table}",  # noqa: S608  a table's name
+        f"TRUNCATE {table} CASCADE",
+        f"UPDATE {table} SET {first} = {first}",  # noqa: S608  and a column's
+    ]
+
+
+@pytest.mark.parametrize("table", [*ADDED_TO, *KEPT])
+def test_not_even_their_owner_changes_deletes_or_empties_tables(as_owner, table):
+    """Their own trigger refuses it, and not one of a table that hangs on them."""
+    statements = rewrites(as_owner, table)
+
+    for statement in statements if table in ADDED_TO else statements[:2]:
+        with pytest.raises(DBAPIError) as refused, as_owner.begin_nested():
+            as_owner.execute(sa.text(statement))
+        assert refused.value.orig.pgcode == RESTRICTED
+        assert f" of {table} is refused" in str(refused.value.orig)
+
+
+@pytest.mark.parametrize("table", [*ADDED_TO, *KEPT])
+def test_the_application_has_no_right_to_change_delete_or_empty_them(session, table):
+    statements = rewrites(session, table)
+
+    for statement in statements if table in ADDED_TO else statements[:2]:
+        assert refusal(session, statement) == FORBIDDEN
 
 
 def test_a_job_of_an_application_cannot_be_deleted(session):

@@ -72,6 +72,7 @@ def test_what_is_written_is_read_again(rules):
         {"secret": True, "replaceable": False, "weight": "credits"},
         {"secret": True, "replaceable": False, "delegation": True},
         {"secret": True, "replaceable": False, "method": "quadratic"},
+        {"secret": True, "replaceable": False, "early_close": True},
         {"method": "quadratic", "weight": "credits"},
         {"method": "quadratic", "delegation": True},
         {"method": "approval", "early_close": True, "replaceable": False},

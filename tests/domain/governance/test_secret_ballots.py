@@ -7,7 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from domain import jobs
+from domain.councils import nominations
+from domain.governance import freezing
 from domain.governance.casting import CAST_SECRET
+from domain.governance.secrecy import Secrecy, secrecy_of
 from domain.governance.voting_record import (
     BallotReceipt,
     OpenBallot,
@@ -15,16 +18,20 @@ from domain.governance.voting_record import (
     SecretBallot,
 )
 from domain.ids import derived_id, uuid7
-from domain.jobs import Job
+from domain.jobs import Job, Viewer
 from tasks._sealing import seal, unseal
 from tests.domain.governance.votes import (
+    DAY,
+    VOTING,
     ballot,
     find,
     make_people,
     make_vote,
     vote,
 )
-from tests.factories import make_job
+from tests.factories import NOW, make_job, make_user
+from tests.proposals import make_draft
+from tests.ranks import rank_correlation
 
 SECRET = {"secret": True, "replaceable": False}
 REFUSED = "23001"  # restrict_violation
@@ -83,14 +90,7 @@ def test_ballots_cast_one_by_one_do_not_lie_in_that_order(session):
     found = list(session.scalars(read, {"id": proposal_id}))
 
     assert sorted(found) == list(options)
-    assert abs(_rank_correlation([options.index(one) for one in found])) < 0.7
-
-
-def _rank_correlation(ranks):
-    """Return Spearman's, which is 1 in order; by chance beyond 0.7 once in 10^6."""
-    size = len(ranks)
-    squares = sum((rank - place) ** 2 for place, rank in enumerate(ranks))
-    return 1 - 6 * squares / (size * (size * size - 1))
+    assert abs(rank_correlation([options.index(one) for one in found])) < 0.7
 
 
 def test_receipts_of_a_batch_lie_in_no_order_of_its_voters(session, people):
@@ -128,17 +128,6 @@ def test_what_wrote_a_row_and_where_it_lies_is_not_for_the_application(
     assert refused.value.orig.pgcode == FORBIDDEN
 
 
-@pytest.mark.parametrize(
-    "table", ["secret_ballots", "ballot_receipts", "participations"]
-)
-@pytest.mark.parametrize("deed", ["DELETE FROM {}", "UPDATE {} SET proposal_id = NULL"])
-def test_what_was_cast_is_not_changed(owner_engine, table, deed):
-    with owner_engine.connect() as connection, pytest.raises(DBAPIError) as refused:
-        connection.execute(sa.text(deed.format(table)))
-
-    assert refused.value.orig.pgcode == REFUSED
-
-
 # The job
 
 
@@ -156,7 +145,7 @@ def payload_of(session, job_id):
 def test_the_job_keeps_for_which_vote_it_was_and_no_more(session, people, choice):
     """Whether the ballot is cast or refused."""
     proposal_id = make_vote(session, people, **SECRET)
-    said = {"proposal_id": str(proposal_id), "sealed": "abc", "nonce": "n"}
+    said = {"proposal_id": str(proposal_id), "sealed": "abc"}
     job_id = submitted(session, CAST_SECRET, said)
     claim = ballot(proposal_id, people[0], choice, secret=True)._replace(id=job_id)
 
@@ -189,18 +178,47 @@ def test_nothing_else_of_what_was_asked_for_can_be_changed(
     assert payload_of(session, job_id) == {"proposal_id": "p", "sealed": "abc"}
 
 
+@pytest.mark.parametrize("end", ["cancelled", "expired"])
+def test_a_ballot_that_is_not_cast_after_all_does_not_stay_sealed_either(session, end):
+    job_id = submitted(session, CAST_SECRET, {"proposal_id": "p", "sealed": "abc"})
+    other = submitted(session, "governance.cast", {"proposal_id": "p", "choice": "no"})
+
+    for one in (job_id, other):
+        if end == "cancelled":
+            job = session.get(Job, one)
+            viewer = Viewer(job.application, job.principal, operator=False)
+            jobs.cancel(session, one, viewer, now=NOW)
+        else:
+            jobs.expire(session, count=1_000, now=NOW + 2 * DAY)
+
+    session.expire_all()
+    assert {session.get(Job, one).state for one in (job_id, other)} == {end}
+    assert payload_of(session, job_id) == {"proposal_id": "p"}
+    assert payload_of(session, other) == {"proposal_id": "p", "choice": "no"}
+
+
+def test_a_ballot_that_failed_stays_sealed_for_another_try(session):
+    job_id = submitted(session, CAST_SECRET, {"proposal_id": "p", "sealed": "abc"})
+
+    jobs.fail(session, job_id, attempt=1, attempts_max=1, now=NOW)
+
+    session.expire_all()
+    assert session.get(Job, job_id).state == "failed"
+    assert payload_of(session, job_id) == {"proposal_id": "p", "sealed": "abc"}
+
+
 # Sealing
 
 PROPOSAL = derived_id("a proposal")
 
 
 def sealed(choice="yes", **fields):
-    given = {"proposal_id": PROPOSAL, "voter": derived_id("a voter"), "nonce": "n"}
+    given = {"proposal_id": PROPOSAL, "voter": derived_id("a voter")}
     return seal(choice, secret="s", **{**given, **fields})
 
 
 def opened(text, *, secret="s", voter=None, **fields):  # noqa: S107  a test's
-    payload = {"proposal_id": str(PROPOSAL), "nonce": "n", "sealed": text, **fields}
+    payload = {"proposal_id": str(PROPOSAL), "sealed": text, **fields}
     return unseal(payload, secret=secret, voter=voter or derived_id("a voter"))
 
 
@@ -211,20 +229,99 @@ def test_what_is_sealed_is_read_by_who_has_the_secret(choice):
     assert opened(sealed(choice)) == {"proposal_id": str(PROPOSAL), "choice": choice}
 
 
-def test_the_same_ballot_sent_again_is_the_same_text():
-    """So that an idempotency key is known again with it."""
-    assert sealed({"a": 1, "b": 2}) == sealed({"b": 2, "a": 1})
-
-
-@pytest.mark.parametrize(
-    "other", [{"voter": uuid7()}, {"nonce": "m"}, {"proposal_id": uuid7()}]
-)
-def test_the_same_choice_of_another_is_another_text(other):
-    assert sealed() != sealed(**other)
+def test_nobody_can_tell_that_the_same_was_cast_twice():
+    """Who has only a guess of it, and seals that, sees another text."""
+    assert len({sealed() for _ in range(10)}) == 10
 
 
 def test_its_length_does_not_tell_what_was_cast():
     assert len({len(sealed(word)) for word in ("yes", "no", "abstain", None)}) == 1
+
+
+LONG = tuple(f"option {number:02} " + "é" * 80 for number in range(40))
+SHORT = ("ada", "ben")
+
+
+@pytest.mark.parametrize(
+    ("rules", "ballots"),
+    [
+        ({"method": "irv", "options": SHORT}, [[], ["ada"], ["ben", "ada"]]),
+        ({"method": "irv", "options": LONG}, [[], [LONG[0]], list(LONG)]),
+        ({"method": "single-choice", "options": LONG}, [None, LONG[0]]),
+        ({"method": "approval", "options": LONG}, [[], LONG]),
+        (
+            {"method": "score", "options": LONG, "score_max": 1_000_000},
+            [{}, dict.fromkeys(LONG, 1_000_000), [[one, 1_000_000] for one in LONG]],
+        ),
+        (
+            {"method": "consent"},
+            [
+                *("consent", {"objection": "no"}, {"objection": "x" * 2000}),
+                *({"objection": "\U0001f41d" * 2000}, {"objection": "\x01" * 2000}),
+            ],
+        ),
+    ],
+    ids=lambda value: value.get("method") if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("frozen", [True, False])
+def test_all_ballots_of_a_vote_wait_at_one_length(
+    session, people, rules, ballots, frozen
+):
+    """Whoever of them is the first, whose ballot freezes it."""
+    proposal_id = make_vote(session, people, **rules, **SECRET)
+    if frozen:
+        freezing.freeze(session, find(session, proposal_id), now=VOTING)
+
+    found = secrecy_of(session, proposal_id, now=VOTING)
+    told = vote(
+        session,
+        *[
+            ballot(proposal_id, person, one, secret=True)
+            for person, one in zip(people, ballots, strict=False)
+        ],
+    )
+
+    assert (found.sealed, found.settled) == (True, True)
+    assert len({len(sealed(one, longest=found.longest)) for one in ballots}) == 1
+    # They were ballots of this vote, all of them.
+    assert all("receipt" in one for one in told)
+
+
+def test_in_an_election_the_longest_ballot_names_all_who_stand(session, people):
+    seats = {"seats": 3, "all": True}
+    rules = {"method": "scottish-stv", "deed": "seats", **SECRET}
+    proposal_id = make_vote(session, people, details=seats, **rules)
+    names = []
+    for _ in range(20):
+        person = make_user(session)
+        nominations.nominate(
+            session,
+            proposal_id,
+            person=person.id,
+            statement="",
+            affiliation=None,
+            now=NOW,
+        )
+        names.append(person.username)
+
+    found = secrecy_of(session, proposal_id, now=VOTING)
+
+    assert found.longest >= len(json.dumps(names))
+    assert len(sealed([], longest=found.longest)) == len(
+        sealed(names, longest=found.longest)
+    )
+
+
+def test_until_it_is_settled_what_is_cast_is_sealed_and_nothing_is_kept(
+    session, people
+):
+    early = make_vote(session, people, **SECRET)
+    never = make_draft(session).row.id
+    open_ = make_vote(session, people)
+
+    assert secrecy_of(session, early, now=NOW) == Secrecy(True, 0, False)
+    assert secrecy_of(session, never, now=NOW) == Secrecy(True, 0, False)
+    assert secrecy_of(session, open_, now=NOW) == Secrecy(False, 0, True)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +329,6 @@ def test_its_length_does_not_tell_what_was_cast():
     [
         {"secret": "another"},
         {"voter": uuid7()},
-        {"nonce": "m"},
         {"proposal_id": str(uuid7())},
         {"sealed": "AAAA"},
         {"sealed": "no base64"},

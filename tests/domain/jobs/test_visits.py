@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from domain import jobs
+from domain.governance.casting import CAST, CAST_SECRET
 from domain.ids import uuid7
 from domain.jobs import (
     FINAL,
@@ -12,6 +13,7 @@ from domain.jobs import (
     JobFinished,
     NoSuchJob,
     NotFailed,
+    NotYourBallot,
     Outcome,
     Viewer,
 )
@@ -84,6 +86,24 @@ def test_a_job_is_not_there_for_strangers(session, viewer, stranger):
     ):
         with pytest.raises(NoSuchJob):
             visit()
+
+
+@pytest.mark.parametrize("kind", [CAST, CAST_SECRET])
+def test_only_its_voter_cancels_a_ballot_or_tries_it_again(session, viewer, kind):
+    """Operators, who see it, would choose whose ballots are counted."""
+    operator = Viewer("commons", uuid7(), operator=True)
+    queued = submit(session, viewer, kind=kind)
+    failed = submit(session, viewer, "failed", kind=kind)
+
+    with pytest.raises(NotYourBallot):
+        jobs.cancel(session, queued, operator, now=NOW)
+    with pytest.raises(NotYourBallot):
+        requeue(session, failed, operator)
+    assert jobs.find(session, queued, operator).state == "queued"
+    assert jobs.find(session, failed, operator).state == "failed"
+
+    assert jobs.cancel(session, queued, viewer, now=NOW).state == "cancelled"
+    assert requeue(session, failed, viewer).state == "queued"
 
 
 def test_a_principal_is_another_in_another_application(session, viewer):

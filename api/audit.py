@@ -14,6 +14,7 @@ from api.shapes.operating import AuditEvent
 from domain import audit_events
 from domain.audit_events import Action
 from domain.principals import PEOPLES_APPLICATION
+from domain.telling import tell
 
 
 def add_routes(app: falcon.App[Any, Any], sessions: sessionmaker[Session]) -> None:
@@ -26,7 +27,7 @@ def note(
 ) -> None:
     """Record what the caller does, in the transaction that does it."""
     principal = principal_of(req)
-    audit_events.record(
+    tell(
         session,
         action=action,
         application=principal.application,

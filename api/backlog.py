@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from domain import webhooks, workers, workload
-from domain.governance import listing
+from domain.governance import figures, listing
 from domain.workload import Crew, QueueLoad
 from tasks import kinds
 
@@ -24,7 +24,7 @@ READ_SECONDS: Final = 1.0
 
 
 class Backlog(Collector):
-    """Queues, workers, webhooks, proposals; nothing while the database is away."""
+    """Queues, workers, webhooks, governance; nothing while the database is away."""
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
@@ -52,7 +52,7 @@ class Backlog(Collector):
                     *_queues(workload.queues(session, now=now)),
                     _workers(workload.crews(session, now=now)),
                     _deliveries(webhooks.depths(session)),
-                    _proposals(listing.counts(session)),
+                    *_governance(session, now),
                 ]
         except SQLAlchemyError as error:
             _log.warning("backlog_unknown", error=repr(error))
@@ -107,10 +107,23 @@ def _deliveries(found: Iterable[tuple[str, str, int]]) -> GaugeMetricFamily:
     return told
 
 
-def _proposals(found: Mapping[str, int]) -> GaugeMetricFamily:
-    told = GaugeMetricFamily(
-        "coin_proposals", "Proposals by the state last announced", labels=["state"]
+def _governance(session: Session, now: datetime) -> Iterator[GaugeMetricFamily]:
+    yield _by_state(
+        "coin_proposals",
+        "Proposals by the state last announced",
+        listing.counts(session),
     )
+    yield _by_state(
+        "coin_tallies", "Votes that are being counted or are", figures.tallies(session)
+    )
+    yield _by_state(
+        "coin_council_seats", "Seats of councils", figures.seats(session, now=now)
+    )
+    yield _by_state("coin_bounties", "Bounties", figures.bounties(session, now=now))
+
+
+def _by_state(name: str, about: str, found: Mapping[str, int]) -> GaugeMetricFamily:
+    told = GaugeMetricFamily(name, about, labels=["state"])
     for state, count in found.items():
         told.add_metric([state], count)
     return told

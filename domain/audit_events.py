@@ -71,6 +71,11 @@ class Action(StrEnum):
     PROPOSAL_STATE_CHANGED = "proposal.state_changed"
     PROPOSAL_VETOED = "proposal.vetoed"
     PROPOSAL_CONCLUDED = "proposal.concluded"
+    # By a quorum reached late, or an outcome that is settled.
+    PROPOSAL_CLOSE_MOVED = "proposal.close_moved"
+    # The same ballots by another method, for advice.
+    COUNT_MADE = "count.made"
+    PROPOSAL_REFUNDED = "proposal.refunded"
 
     COUNCIL_CREATED = "council.created"
     ELECTION_CALLED = "election.called"

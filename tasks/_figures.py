@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
@@ -119,6 +119,12 @@ def _ended(
     series.jobs.labels(claim.kind, "refused" if refusal else "succeeded").inc()
     if refusal:
         series.refusals.labels(refusal.code).inc()
+
+
+@_if_wanted
+def tallied(series: "Series", took: timedelta) -> None:
+    """Count a tally that came to its end."""
+    series.tallies.observe(took.total_seconds())
 
 
 @_if_wanted

@@ -18,6 +18,8 @@ _SERVICE_SECONDS: Final = (
     *(1, 2.5, 5, 10, 30, 60),
 )
 _ATTEMPT_SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15)
+# It begins 45 seconds after the close (domain/governance/tallying.py).
+_TALLY_SECONDS: Final = (60, 75, 90, 120, 180, 300, 600, 1800, 3600, 21_600, 86_400)
 _BATCH_JOBS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 OUTCOMES: Final = ("succeeded", "refused", "failed")
@@ -96,6 +98,12 @@ class Series:
             "Time of an attempt to deliver a webhook",
             ["outcome"],
             buckets=_ATTEMPT_SECONDS,
+            registry=registry,
+        )
+        self.tallies = Histogram(
+            "coin_tally_seconds",
+            "Time from the close of a vote to its result",
+            buckets=_TALLY_SECONDS,
             registry=registry,
         )
         self.expired = Counter(

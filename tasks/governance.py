@@ -16,9 +16,12 @@ from domain.governance import (
     casting,
     counts,
     executing,
+    refunding,
     tallying,
 )
+from domain.governance.cases import find
 from domain.jobs import Claim, Outcome
+from tasks import _figures
 from tasks._drain import sessions, settings
 from tasks._registry import batch_job, long_job
 from tasks._sealing import unseal
@@ -27,6 +30,9 @@ _log = structlog.get_logger()
 
 _ADVANCE_EVERY_SECONDS: Final = 10
 _PROPOSALS_MAX: Final = 100
+_REFUND_EVERY_SECONDS: Final = 30
+# The treasury stands still while so many are paid.
+_REFUNDED_MAX: Final = 1_000
 # Of the treasury's shards, the one that spends are made from.
 _LANE: Final = 0
 
@@ -76,7 +82,12 @@ def _advance(proposal_id: UUID, *, now: datetime) -> list[str]:
 @long_job(tallying.TALLY)
 def tally(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, Any]:
     """Count the next ballots of a proposal whose vote has closed."""
-    return tallying.run(session, claim, now=now)
+    done = tallying.run(session, claim, now=now)
+    if "outcome" in done and _figures.wanted():
+        times = find(session, UUID(claim.payload["proposal_id"])).timeline
+        if times is not None:
+            _figures.tallied(now - times.closes)
+    return done
 
 
 @long_job(counts.COUNT)
@@ -98,3 +109,12 @@ def execute(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, An
     done = executing.execute(session, proposal_id, lane=_LANE, job_id=claim.id, now=now)
     announcing.announce(session, proposal_id, now=now)
     return done or {"executed": False}
+
+
+@long_job(refunding.REFUND, every_seconds=_REFUND_EVERY_SECONDS)
+def refund(session: Session, claim: Claim, /, *, now: datetime) -> dict[str, int]:
+    """Give back what votes on cancelled proposals cost."""
+    paid = refunding.refund(
+        session, lane=_LANE, job_id=claim.id, count=_REFUNDED_MAX, now=now
+    )
+    return {"refunded": paid}

@@ -207,7 +207,7 @@ class Vote:
             details={},
         )
         now = self.opened - HOUR
-        write(self.session, self.id, 1, text, author=author, now=now)
+        write(self.session, self.id, text, author=author, now=now)
         self.author = author
 
     def open(self):

@@ -99,6 +99,9 @@ class Seconds:
         now, by = datetime.now(UTC), principal_of(req).id
         with self._sessions.begin() as session:
             recall = recalls.second(session, council_id, recall_id, by=by, now=now)
-            about = {"proposal": str(recall.proposal_id)}
+            about = {
+                "council": str(council_id),
+                "proposal": str(recall.proposal_id),
+            }
             note(req, session, Action.RECALL_SECONDED, f"recall:{recall_id}", **about)
         resp.media = recalls.describe(recall, now)

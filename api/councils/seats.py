@@ -88,7 +88,8 @@ class SeatItem:
             seat = keeping.change_role(
                 session, council_id, seat_id, body["role"], actor=actor, now=now
             )
-            note(req, session, Action.SEAT_CHANGED, f"seat:{seat_id}", fields=["role"])
+            about = {"council": str(council_id), "fields": ["role"]}
+            note(req, session, Action.SEAT_CHANGED, f"seat:{seat_id}", **about)
         media.show(req, resp, seat.describe(now))
 
     @describes(

@@ -20,5 +20,5 @@ def add_routes(
 ) -> None:
     """Serve proposals, votes and what they came to."""
     proposal_routes.add_routes(app, sessions, signatures)
-    voting_routes.add_routes(app, settings, sessions, submissions)
+    voting_routes.add_routes(app, settings, sessions, submissions, signatures)
     result_routes.add_routes(app, settings, sessions, submissions)

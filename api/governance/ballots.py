@@ -16,6 +16,7 @@ from api.governance.voting_bodies import BallotBody, ConflictBody
 from api.openapi.describing import describes, describes_item, describes_write
 from api.permissions import principal_of
 from api.shapes.voting import CastBallot, Conflict, OwnVote
+from api.signatures import REFUSES_UNSIGNED, Signatures
 from api.submissions import Draft, Submissions, idempotency_key
 from domain.audit_events import Action
 from domain.governance import conflicts, own_votes
@@ -56,8 +57,10 @@ class Ballots:
         sessions: sessionmaker[Session],
         submissions: Submissions,
         settings: Settings,
+        signatures: Signatures,
     ) -> None:
         self._secrecy = KnownSecrecy(sessions)
+        self._signatures = signatures
         self._submissions = submissions
         self._secret = settings.token_secret
         self._lanes = settings.ledger_lanes
@@ -69,7 +72,7 @@ class Ballots:
         refuses=[
             *("no_such_proposal", "not_an_elector", "voting_not_open"),
             *("voting_closed", "already_voted", "bad_ballot", "conflict_of_interest"),
-            *("insufficient_credits", "season_budget_spent"),
+            *("insufficient_credits", "season_budget_spent", *REFUSES_UNSIGNED),
         ],
     )
     def on_post(
@@ -83,6 +86,8 @@ class Ballots:
                 [{"pointer": "/nonce", "detail": "Send a nonce or Idempotency-Key."}]
             )
         secrecy = self._secrecy.of(proposal_id)
+        if secrecy.paid:
+            self._signatures.require(req, [str(principal_of(req).id)])
         if secrecy.sealed and "rationale" in body:
             detail = "A secret ballot comes without reasons: they might tell whose."
             raise Unprocessable([{"pointer": "/rationale", "detail": detail}])

@@ -63,6 +63,7 @@ class Adoption:
         refuses=[
             *("no_such_proposal", "not_your_proposal", "wrong_state"),
             *("amendment_changed", "bad_proposal", "bad_parameters"),
+            "too_many_versions",
             *REFUSES_UNPROVED,
         ],
     )

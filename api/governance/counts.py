@@ -83,11 +83,13 @@ class Counts:
         """List the counts for advice."""
         query.allow(req, "limit", "cursor")
         with self._sessions() as session:
-            cases.find(session, proposal_id)
+            case = cases.find(session, proposal_id)
             found = counts.page(
                 session,
                 proposal_id,
                 start=query.start(req, query.uuid),
                 limit=query.limit(req),
             )
-        query.page(req, resp, "counts", found, lambda row: counts.describe(row.Tally))
+        query.page(
+            req, resp, "counts", found, lambda row: counts.describe(row.Tally, case)
+        )

@@ -130,7 +130,8 @@ class ProposalItem:
         edits=True,
         refuses=[
             *("no_such_proposal", "not_your_proposal", "wrong_state"),
-            *("bad_proposal", "bad_parameters", *REFUSES_UNPROVED),
+            *("bad_proposal", "bad_parameters", "too_many_versions"),
+            *REFUSES_UNPROVED,
         ],
     )
     def on_patch(
@@ -158,15 +159,28 @@ class Versions:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
 
-    @describes_item(shapes.ProposalVersions, refuses=["no_such_proposal"])
+    @describes_page("versions", shapes.ProposalVersion, refuses=["no_such_proposal"])
     def on_get(
         self, req: falcon.Request, resp: falcon.Response, proposal_id: UUID
     ) -> None:
-        """Show every version of a text, newest first, and what each changed."""
+        """List the versions of a text, newest first, and what each changed."""
+        query.allow(req, "limit", "cursor")
         with self._sessions() as session:
-            find(session, proposal_id)
-            found = texts.versions(session, proposal_id)
-        media.show(req, resp, {"versions": found})
+            case = find(session, proposal_id)
+            found = texts.versions(
+                session,
+                proposal_id,
+                start=query.start(req, query.whole),
+                limit=query.limit(req),
+            )
+
+        def shown(row: Any) -> dict[str, Any]:
+            text = row.ProposalText
+            is_last = text.version == case.text.version
+            frozen = case.definition_sha256 if is_last else None
+            return texts.describe_version(text, frozen)
+
+        query.page(req, resp, "versions", found, shown)
 
 
 def _subject(case: Case) -> str:

@@ -25,6 +25,8 @@ from domain.governance import cases, explaining, lists, packages, results
 from domain.tally import canonical
 
 _TEXT: Final = "text/plain"
+# How long is shown how a vote stood with which many delegate.
+_COSTLY_SECONDS: Final = 5.0
 _FORMATS: Final = ("json", "blt", "voters")
 
 
@@ -34,6 +36,7 @@ class Result:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
         self._kept = Kept()
+        self._lately = Kept(_COSTLY_SECONDS)
 
     @describes_item(ResultShape, refuses=["no_such_proposal"])
     def on_get(
@@ -41,7 +44,7 @@ class Result:
     ) -> None:
         """Show how a vote stands, and once it is counted what came of it."""
         query.allow(req)
-        body = self._kept.get(proposal_id)
+        body = self._kept.get(proposal_id) or self._lately.get(proposal_id)
         if body is None:
             with self._sessions() as session:
                 case = cases.find(session, proposal_id)
@@ -50,6 +53,8 @@ class Result:
             # What was counted stays as it is.
             if shown["tally_id"]:
                 self._kept.keep(proposal_id, body)
+            elif results.is_costly(case):
+                self._lately.keep(proposal_id, body)
         media.show_body(req, resp, body)
 
 
@@ -58,6 +63,7 @@ class Explanation:
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
+        self._lately = Kept(_COSTLY_SECONDS)
 
     @describes({200: Explained}, refuses=["no_such_proposal"])
     def on_get(
@@ -65,9 +71,14 @@ class Explanation:
     ) -> None:
         """Say by which rule and numbers a proposal is where it is."""
         query.allow(req)
-        with self._sessions() as session:
-            case = cases.find(session, proposal_id)
-            resp.media = explaining.explain(session, case, now=datetime.now(UTC))
+        resp.data = self._lately.get(proposal_id)
+        if resp.data is None:
+            with self._sessions() as session:
+                case = cases.find(session, proposal_id)
+                said = explaining.explain(session, case, now=datetime.now(UTC))
+            resp.data = orjson.dumps(said)
+            if results.is_costly(case):
+                self._lately.keep(proposal_id, resp.data)
 
 
 class Package:

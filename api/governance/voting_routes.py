@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.governance.ballots import Ballots, Conflicts, OwnBallots
 from api.governance.delegations import DelegationItem, Delegations
+from api.signatures import Signatures
 from api.submissions import Submissions
 from domain.settings import Settings
 
@@ -16,11 +17,14 @@ def add_routes(
     settings: Settings,
     sessions: sessionmaker[Session],
     submissions: Submissions,
+    signatures: Signatures,
 ) -> None:
     """Serve ballots, delegations and conflicts of interest."""
     one = "/api/governance/proposals/{proposal_id:uuid}"
     delegations = "/api/governance/delegations"
-    app.add_route(f"{one}/ballots", Ballots(sessions, submissions, settings))
+    app.add_route(
+        f"{one}/ballots", Ballots(sessions, submissions, settings, signatures)
+    )
     app.add_route(f"{one}/ballots/mine", OwnBallots(sessions))
     app.add_route(f"{one}/conflicts", Conflicts(sessions))
     app.add_route(delegations, Delegations(sessions))

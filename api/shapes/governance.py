@@ -113,12 +113,9 @@ class ProposalVersion(Shape):
     tags = words("trees")
     details = mapping({})
     diff = words()
-
-
-class ProposalVersions(Shape):
-    """Every version of a proposal's text, newest first."""
-
-    versions = several(ProposalVersion)
+    definition_sha256 = text(
+        _SHA256, null=True, about="Of what was frozen, where that is this version."
+    )
 
 
 class ProposalType(Shape):

@@ -116,6 +116,7 @@ class Explained(Shape):
 
     proposal_id = identity()
     state = text("passed")
+    definition_sha256 = text(_HASH, null=True, about="Of all that was frozen.")
     sentences = words("Voting closed 2026-12-01T12:00Z.", "Passed.")
     explanation = text("Voting closed 2026-12-01T12:00Z. Passed.")
     rule = nested(RuleShape)
@@ -150,6 +151,7 @@ class CountShape(Shape):
     proposal_id = identity()
     method = text("meek-stv")
     advisory = truth(example=True)
+    definition_sha256 = text(_HASH, about="Of all that was frozen.")
     ballots_sha256 = text(_HASH, about="Of the ballots of the binding count.")
     at = moment(A_TIME)
     result = mapping(_RESULT)

@@ -1,5 +1,7 @@
 """What is answered about votes: ballots, delegations, conflicts of interest."""
 
+from typing import Final
+
 from marshmallow import fields
 
 from api.shapes.members import (
@@ -15,11 +17,14 @@ from api.shapes.members import (
     whole,
 )
 
+_HASH: Final = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
 
 class CastBallot(Shape):
     """What a voter is told: of an open ballot its number, of a secret one a receipt."""
 
     proposal_id = identity()
+    definition_sha256 = text(_HASH, about="Of all that was frozen.")
     sequence = whole(
         1, required=False, about="Of your ballots the one of the highest number counts."
     )
@@ -71,6 +76,7 @@ class OwnVote(Shape):
     """What you have to do with a vote."""
 
     proposal_id = identity()
+    definition_sha256 = text(_HASH, null=True, about="Of all that was frozen.")
     elector = nested(ElectorOf, allow_none=True)
     voted = truth(example=True)
     conflict = nested(Conflict, allow_none=True)

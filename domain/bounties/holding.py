@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from domain.audit_events import Action, record
+from domain.audit_events import Action
 from domain.bounties import claiming, keeping
 from domain.bounties.claiming import BountyClosed, ClaimRejected
 from domain.bounties.keeping import NoSuchBounty, Standing, account_of
@@ -35,6 +35,7 @@ from domain.ledger import (
 )
 from domain.ledger.writes import origin_of, outcome
 from domain.principals import PEOPLES_APPLICATION
+from domain.telling import tell
 
 CREATE: Final = "ledger.create_bounty"
 PAY: Final = "ledger.pay_bounty"
@@ -284,7 +285,7 @@ def _note(
     now: datetime,
     **details: Any,
 ) -> None:
-    record(
+    tell(
         session,
         action=action,
         application=claim.application,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from domain.audit_events import Action, record
+from domain.audit_events import Action
 from domain.councils import capping, contests, keeping
 from domain.councils.capping import Seating
 from domain.councils.keeping import Seat
@@ -21,6 +21,7 @@ from domain.governance.record import BadProposal
 from domain.governance.texts import Text
 from domain.pages import Page, Position
 from domain.principals import PEOPLES_APPLICATION
+from domain.telling import tell
 from domain.users import User
 
 ELECTION: Final = "council_election"
@@ -97,7 +98,7 @@ def follow(
 
 def _note(session: Session, case: Case, *, now: datetime) -> None:
     """Record an election that a rule has called, and nobody."""
-    record(
+    tell(
         session,
         action=Action.ELECTION_CALLED,
         application=PEOPLES_APPLICATION,

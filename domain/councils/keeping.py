@@ -11,12 +11,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from domain import roles
-from domain.audit_events import Action, record
+from domain.audit_events import Action
 from domain.councils.record import Council, CouncilMember
 from domain.errors import Conflict, Forbidden, NotFound
 from domain.ids import uuid7
 from domain.pages import Page, Position, newest_first
 from domain.principals import PEOPLES_APPLICATION
+from domain.telling import tell
 from domain.users import User
 
 # Who sits has this role until the council gives them another.
@@ -333,7 +334,7 @@ def _note(
     now: datetime,
 ) -> None:
     """Record a change of who sits, whoever or whatever made it."""
-    record(
+    tell(
         session,
         action=action,
         application=PEOPLES_APPLICATION,

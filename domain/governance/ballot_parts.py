@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.governance.cases import Case
-from domain.governance.delegations import carried
+from domain.governance.delegations import HANDS, carried
 from domain.governance.voting_record import TallyPart
 from domain.tally import canonical
 
@@ -117,12 +117,14 @@ def forget_parts(session: Session, proposal_id: UUID) -> None:
 
 def grouped_now(session: Session, case: Case) -> list[tuple[Any, int, int]]:
     """Return the ballots of an open vote as they stand, identical ones together."""
-    if case.parameters.delegation:
-        lines = voters(session, case, after=FIRST, count=None)
-        return list(_grouped(lines))
     bound = {"id": case.row.id, "after": FIRST, "count": None}
-    rows = session.execute(_GROUPED_NOW, bound)
-    return [(row.ballot, row.people, int(row.votes)) for row in rows]
+    if case.parameters.delegation:
+        cap = case.parameters.delegation_cap
+        more = {"proposal": case.row.id, "voters": None, "cap": cap}
+        rows = session.execute(_DELEGATED_NOW, {**bound, **more})
+    else:
+        rows = session.execute(_GROUPED_NOW, bound)
+    return [(row.ballot, int(row.people), int(row.votes)) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +183,7 @@ _GROUPED_NOW: Final = sa.text(f"""
     SELECT ballot, count(*) AS people, sum(weight) AS votes
     FROM ({_OPEN}) AS latest GROUP BY ballot
 """)  # noqa: S608  the query is a constant
+_DELEGATED_NOW: Final = sa.text(f"""
+    {HANDS} SELECT ballot, sum(people) AS people, sum(votes) AS votes
+    FROM ({_OPEN}) AS latest JOIN hands ON carrier = key GROUP BY ballot
+""")  # noqa: S608  the same

@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain import tally
+from domain.audit_events import Action, record
 from domain.governance.ballot_parts import begun
 from domain.governance.cases import Case, cases, happen
 from domain.governance.conflicts import is_abstention
 from domain.governance.freezing import election_of, freeze
 from domain.governance.lifecycle import Event, Facts, Timeline, timeline
 from domain.governance.parameters import BadParameters
-from domain.governance.record import WrongState
+from domain.governance.record import Freeze, WrongState
 from domain.governance.refusals import (
     AlreadyVoted,
     BadBallot,
@@ -29,6 +30,7 @@ from domain.governance.refusals import (
 )
 from domain.governance.turning_points import TurningPoints
 from domain.jobs import Claim
+from domain.principals import PEOPLES_APPLICATION
 from domain.tally import Election
 
 CAST: Final = "governance.cast"
@@ -51,6 +53,7 @@ class Box:
     """One proposal's ballots of a batch, on the way into its tables."""
 
     case: Case
+    frozen: Freeze | None
     election: Election | None
     electors: Mapping[UUID, Standing]
     points: TurningPoints | None
@@ -107,7 +110,10 @@ class Box:
             elector.voted = True
             self._look(session, claim, voter, ballot)
             self.participations.append(voter)
-        told = {"proposal_id": str(self.case.row.id)}
+        told = {
+            "proposal_id": str(self.case.row.id),
+            "definition_sha256": self.frozen and self.frozen.sha256,
+        }
         if self.case.parameters.secret:
             kept = {"key": uuid4().hex, "ballot": json.dumps(ballot)}
             self.secret_ballots.append(kept)
@@ -140,6 +146,23 @@ class Box:
             self.happened[kind] = told
             facts = Facts({**self.case.facts.events, **self.happened})
             self.times = timeline(facts, self.case.parameters)
+            self._note_close(session, kind)
+
+    def _note_close(self, session: Session, kind: Event) -> None:
+        """Record that the close has moved, if it has."""
+        before, after = self.case.timeline, self.times
+        if before is None or after is None or before.closes == after.closes:
+            return
+        record(
+            session,
+            action=Action.PROPOSAL_CLOSE_MOVED,
+            application=PEOPLES_APPLICATION,
+            actor=None,
+            subject=f"proposal:{self.case.row.id}",
+            details={"because": kind, "closes_at": after.closes.isoformat()},
+            request_id=None,
+            now=self.happened[kind],
+        )
 
 
 def _to_the_minute(at: datetime) -> datetime:
@@ -159,8 +182,8 @@ def open_boxes(
             latest.get(proposal_id, claim.submitted_at), claim.submitted_at
         )
     found = cases(session, sorted(latest), lock=True)
-    elections = {
-        proposal_id: _election(session, case, now=max(now, latest[proposal_id]))
+    frozen = {
+        proposal_id: _frozen(session, case, now=max(now, latest[proposal_id]))
         for proposal_id, case in found.items()
     }
     electors = _electors(session, claims)
@@ -168,6 +191,7 @@ def open_boxes(
     return {
         proposal_id: Box(
             case,
+            frozen[proposal_id],
             election,
             electors.get(proposal_id, {}),
             None if election is None else TurningPoints(session, case, election),
@@ -175,7 +199,7 @@ def open_boxes(
             proposal_id in counting,
         )
         for proposal_id, case in found.items()
-        for election in [elections[proposal_id]]
+        for election in [_election(frozen[proposal_id])]
     }
 
 
@@ -184,11 +208,19 @@ def proposal_of(claim: Claim) -> UUID:
     return UUID(claim.payload["proposal_id"])
 
 
-def _election(session: Session, case: Case, *, now: datetime) -> Election | None:
-    """Return what is counted, frozen first when it is time; None for nothing yet."""
+def _frozen(session: Session, case: Case, *, now: datetime) -> Freeze | None:
+    """Return what was fixed, now when it is time; None for nothing yet."""
     try:
-        return election_of(freeze(session, case, now=now))
+        return freeze(session, case, now=now)
     except (BadParameters, WrongState):
+        return None
+
+
+def _election(frozen: Freeze | None) -> Election | None:
+    """Return what is counted; None where nothing can be."""
+    try:
+        return None if frozen is None else election_of(frozen)
+    except BadParameters:
         return None
 
 

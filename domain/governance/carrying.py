@@ -11,22 +11,11 @@ from uuid import UUID
 Edges = Mapping[UUID, UUID]
 
 
-def resolve(
-    edges: Edges, voters: Iterable[UUID], cap: int | None
-) -> dict[UUID, tuple[UUID, ...]]:
-    """Return whom each voter carries, the nearest first, then by their ids.
-
-    `edges` lead from each delegator to their delegate. With a cap a voter carries no
-    more people than that, themselves among them: the votes of the rest are not cast.
-    Who carries nobody is left out.
-    """
-    found = Forest(edges, voters)
-    carried = {voter: found.behind(voter, cap) for voter in found.voters}
-    return {voter: people for voter, people in carried.items() if people}
-
-
 class Forest:
-    """Delegations seen from those who vote: a tree behind each of them."""
+    """Delegations seen from those who vote: a tree behind each of them.
+
+    `edges` lead from each delegator to their delegate.
+    """
 
     def __init__(self, edges: Edges, voters: Iterable[UUID]) -> None:
         self.voters = set(voters)
@@ -36,10 +25,11 @@ class Forest:
             self._delegators[delegate].append(delegator)
 
     def behind(self, voter: UUID, cap: int | None = None) -> tuple[UUID, ...]:
-        """Return whom somebody carries who votes, or would.
+        """Return whom somebody carries who votes, or would, the nearest first.
 
-        Everybody has one delegate, so that no way leads to the same person twice, and
-        none out of a circle.
+        With a cap those are no more people than it, the voter among them. Everybody has
+        one delegate, so that no way leads to the same person twice, and none out of a
+        circle.
         """
         found: list[UUID] = []
         ring = [voter]

@@ -64,6 +64,11 @@ class Case:
         """Return when what follows; None for a draft."""
         return timeline(self.facts, self.parameters)
 
+    @property
+    def definition_sha256(self) -> str | None:
+        """Return the hash of what was fixed when voting opened."""
+        return None if self.freeze is None else self.freeze.sha256
+
     @cached_property
     def details(self) -> Mapping[str, Any]:
         """Return what is asked to be carried out: as it was frozen, once it was."""

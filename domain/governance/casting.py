@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from domain.errors import DomainError
 from domain.governance.boxes import CAST, CAST_SECRET, Box, open_boxes, proposal_of
 from domain.governance.record import NoSuchProposal
-from domain.governance.spending import Price, Purses, season_of
+from domain.governance.spending import QUADRATIC, Price, Purses, season_of
 from domain.jobs import Claim, Outcome
 from domain.tally.quadratic import cost
 
@@ -84,7 +84,7 @@ def _purses(
 
 
 def _is_paid(box: Box) -> bool:
-    return box.case.parameters.method == "quadratic"
+    return box.case.parameters.method == QUADRATIC
 
 
 def _price(box: Box, voter: UUID, ballot: Any) -> Price | None:

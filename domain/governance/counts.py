@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from domain.audit_events import Action, record
 from domain.errors import Conflict, Forbidden
 from domain.governance import cases
 from domain.governance.cases import Case
@@ -20,6 +21,7 @@ from domain.governance.voting_record import Tally
 from domain.ids import derived_id
 from domain.jobs import Claim
 from domain.pages import Page, Position, newest_first
+from domain.principals import PEOPLES_APPLICATION
 from domain.tally import canonical
 
 COUNT: Final = "governance.count"
@@ -55,7 +57,17 @@ def run(session: Session, claim: Claim, *, now: datetime) -> dict[str, Any]:
     made = _count(
         session, case, method=payload["method"], seats=payload.get("seats"), now=now
     )
-    return {"count": describe(made)}
+    record(
+        session,
+        action=Action.COUNT_MADE,
+        application=PEOPLES_APPLICATION,
+        actor=claim.principal,
+        subject=f"proposal:{case.row.id}",
+        details={"method": made.method, "count": str(made.id)},
+        request_id=claim.request_id,
+        now=now,
+    )
+    return {"count": describe(made, case)}
 
 
 def _count(
@@ -101,13 +113,14 @@ def page(
     )
 
 
-def describe(made: Tally) -> dict[str, Any]:
+def describe(made: Tally, case: Case) -> dict[str, Any]:
     """Return a count as JSON shows it."""
     return {
         "id": str(made.id),
         "proposal_id": str(made.proposal_id),
         "method": made.method,
         "advisory": made.advisory,
+        "definition_sha256": case.definition_sha256,
         "ballots_sha256": made.ballots_sha256,
         "at": made.at.isoformat(),
         "result": json.loads(made.result),

@@ -31,6 +31,7 @@ def explain(session: Session, case: Case, *, now: datetime) -> dict[str, Any]:
     return {
         "proposal_id": str(case.row.id),
         "state": str(found),
+        "definition_sha256": case.definition_sha256,
         "sentences": sentences,
         "explanation": " ".join(sentences),
         "rule": {
@@ -240,6 +241,8 @@ def _queued(case: Case) -> Iterator[str]:
 
 def _cancelled(case: Case) -> Iterator[str]:
     yield f"Cancelled {_reason(case, Event.CANCELLED)}"
+    if Event.REFUNDED in case.events:
+        yield "What votes on it cost was given back."
 
 
 def _vetoed(case: Case) -> Iterator[str]:

@@ -43,6 +43,8 @@ class Event(StrEnum):
     EXECUTED = "executed"
     # What came of it was written down, where nothing is carried out.
     CONCLUDED = "concluded"
+    # What votes cost went back, after it was cancelled.
+    REFUNDED = "refunded"
 
 
 # States in which nothing more will happen.

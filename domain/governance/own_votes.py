@@ -32,6 +32,7 @@ def describe(session: Session, proposal_id: UUID, *, voter: UUID) -> dict[str, A
         carrier = _carrier(session, case, voter)
     return {
         "proposal_id": str(proposal_id),
+        "definition_sha256": case.definition_sha256,
         "elector": elector
         and {
             "weight": elector.weight,

@@ -83,7 +83,7 @@ def create(  # noqa: PLR0913  what is known of a proposal
     )
     session.add(row)
     session.flush()
-    write(session, row.id, 1, text, author=author, now=now)
+    write(session, row.id, text, author=author, now=now)
     return find(session, row.id)
 
 
@@ -166,7 +166,7 @@ def edit(
         raise WrongState("Voting has opened, on the text as it was then.")
     check_text(case.parameters, text)
     deeds.check(session, case.parameters, text)
-    write(session, proposal_id, case.text.version + 1, text, author=editor, now=now)
+    write(session, proposal_id, text, after=case.text, author=editor, now=now)
     return find(session, proposal_id)
 
 

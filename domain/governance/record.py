@@ -107,6 +107,8 @@ class ProposalText(Base):
     options: Mapped[list[str]] = mapped_column(postgresql.ARRAY(sa.Text))
     tags: Mapped[list[str]] = mapped_column(postgresql.ARRAY(sa.Text))
     details: Mapped[Any] = mapped_column(postgresql.JSONB)
+    # What this version changed, line by line.
+    diff: Mapped[str] = mapped_column(sa.Text, deferred=True)
     # Of title and description, to look for texts like this one.
     words: Mapped[Any] = mapped_column(postgresql.TSVECTOR, deferred=True)
     author: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id"))
@@ -117,6 +119,13 @@ class ProposalEvent(Base):
     """Something that happened to a proposal; each kind of thing happens once."""
 
     __tablename__ = "proposal_events"
+    __table_args__ = (
+        sa.Index(
+            "proposal_events_cancelled",
+            "proposal_id",
+            postgresql_where=sa.text("kind = 'cancelled'"),
+        ),
+    )
 
     proposal_id: Mapped[UUID] = mapped_column(
         sa.ForeignKey("proposals.id"), primary_key=True

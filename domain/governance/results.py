@@ -17,6 +17,7 @@ from domain.governance.counting import SECRET_PEOPLE_MIN, is_withheld
 from domain.governance.delegations import carried
 from domain.governance.freezing import election_of
 from domain.governance.lifecycle import Event, State
+from domain.governance.record import Freeze
 from domain.governance.tallying import binding, progress
 from domain.governance.voting_record import Tally
 from domain.tally import Ballots, Eligible, count, regroup
@@ -26,6 +27,10 @@ from domain.tally.thresholds import tick_quorum
 _SHOWN_LIVE: Final = frozenset({"yes-no", "consent", "single-choice"})
 # Beyond so many a look would cost the database too much: they are counted at the close.
 LIVE_PEOPLE_MAX: Final = 100_000
+# With delegation all the more, as it is looked up person by person who votes for whom;
+# and beyond so many nobody looks every time.
+LIVE_ELECTORS_MAX: Final = 20_000
+_COSTLY_ELECTORS: Final = 1_000
 WITHHELD: Final = (
     f"Fewer than {SECRET_PEOPLE_MIN} people voted in secret: any number would tell who "
     "cast what."
@@ -67,7 +72,7 @@ def show(session: Session, case: Case, *, now: datetime) -> dict[str, Any]:
         "method": case.parameters.method,
         "secret": case.parameters.secret,
         "closes_at": case.timeline and case.timeline.closes.isoformat(),
-        "definition_sha256": case.freeze and case.freeze.sha256,
+        "definition_sha256": case.definition_sha256,
         "electorate": _electorate(case),
         "turnout": case.row.turnout,
         "quorum": _quorum(session, case, ballots),
@@ -85,6 +90,13 @@ def show(session: Session, case: Case, *, now: datetime) -> dict[str, Any]:
     }
     tally = binding(session, case.row.id) if found is Phase.COUNTED else None
     return shown if tally is None else {**shown, **_counted(case, tally)}
+
+
+def is_costly(case: Case) -> bool:
+    """Say whether how a vote stands, or stood, takes the database long to tell."""
+    if case.freeze is None or not case.parameters.delegation:
+        return False
+    return case.freeze.people > _COSTLY_ELECTORS
 
 
 def links(case: Case, found: Phase) -> dict[str, str]:
@@ -129,9 +141,16 @@ def _ballots_now(session: Session, case: Case) -> Ballots | None:
     freeze, rules = case.freeze, case.parameters
     if freeze is None or rules.secret or rules.method not in _SHOWN_LIVE:
         return None
-    if case.row.turnout > LIVE_PEOPLE_MAX:
+    if not _is_small(case, freeze):
         return None
     return regroup(election_of(freeze), grouped_now(session, case))
+
+
+def _is_small(case: Case, freeze: Freeze) -> bool:
+    """Say whether a look at the ballots costs the database little."""
+    if case.parameters.delegation:
+        return freeze.people <= LIVE_ELECTORS_MAX
+    return case.row.turnout <= LIVE_PEOPLE_MAX
 
 
 def _quorum(
@@ -144,7 +163,7 @@ def _quorum(
     people = case.row.turnout
     if ballots is not None:
         people = ballots.people
-    elif case.parameters.delegation and people <= LIVE_PEOPLE_MAX:
+    elif case.parameters.delegation and _is_small(case, freeze):
         hands = carried(session, case.row.id, case.parameters.delegation_cap)
         people = sum(one.people for one in hands.values())
     return tick_quorum(share, Eligible(freeze.people, freeze.weight), people)

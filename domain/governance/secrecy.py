@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from domain.governance import cases
 from domain.governance.freezing import options_of
 from domain.governance.lifecycle import Event
+from domain.governance.spending import QUADRATIC
 from domain.tally import canonical
 from domain.tally.consent import REASON_LENGTH_MAX
 from domain.tally.elections import NUMBER_MAX
@@ -23,12 +24,13 @@ _REASON_BYTES_MAX: Final = len('{"objection":""}') + 6 * REASON_LENGTH_MAX
 class Secrecy(NamedTuple):
     """Whether ballots are sealed, and how long the longest of the vote may be.
 
-    `settled`: it stays so.
+    `settled`: it stays so. `paid`: they cost credits, which those in the open alone do.
     """
 
     sealed: bool
     longest: int
     settled: bool
+    paid: bool = False
 
 
 def secrecy_of(session: Session, proposal_id: UUID, *, now: datetime) -> Secrecy:
@@ -40,7 +42,8 @@ def secrecy_of(session: Session, proposal_id: UUID, *, now: datetime) -> Secrecy
     if Event.OPENED not in case.events:
         return Secrecy(sealed=True, longest=0, settled=False)
     if not case.parameters.secret:
-        return Secrecy(sealed=False, longest=0, settled=True)
+        paid = case.parameters.method == QUADRATIC
+        return Secrecy(sealed=False, longest=0, settled=True, paid=paid)
     if case.timeline is None or now < case.timeline.voting:
         # Nothing cast by now counts, and options may yet be added.
         return Secrecy(sealed=True, longest=0, settled=False)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.apps import TRANSFER
+from domain.governance.purse import gather, purse_of, require, shards
 from domain.governance.refusals import SeasonBudgetSpent
 from domain.governance.voting_record import VoteSpending
 from domain.ids import derived_id
@@ -32,6 +33,8 @@ from domain.ledger import (
 from domain.ledger.postings import OWNER_SHARD
 from domain.principals import PEOPLES_APPLICATION
 
+# The method whose votes cost credits.
+QUADRATIC: Final = "quadratic"
 _MONTHS: Final = 3
 
 
@@ -62,7 +65,7 @@ class Purses:
         self, session: Session, voters: Collection[UUID], *, lane: int, now: datetime
     ) -> None:
         self._session, self._now = session, now
-        self._treasury = AccountKey(PEOPLES_APPLICATION, TREASURY, lane)
+        self._treasury = purse_of(lane)
         keys = [account_of(voter) for voter in voters]
         locked = accounts.lock(session, [*keys, self._treasury], now=now)
         self._left = {key: one.available() or 0 for key, one in locked.items()}
@@ -77,7 +80,8 @@ class Purses:
         season = self._spent[price.voter, price.season]
         before = season.get(price.proposal_id, 0)
         others = sum(season.values()) - before
-        if others + price.credits > price.budget:
+        # Who takes votes back is given credits, whatever was spent elsewhere since.
+        if price.credits > before and others + price.credits > price.budget:
             left = max(0, price.budget - others)
             raise SeasonBudgetSpent(
                 f"These votes cost {price.credits} credits, and of your budget "
@@ -91,31 +95,18 @@ class Purses:
 
     def _move(self, claim: Claim, price: Price, change: int) -> None:
         account = account_of(price.voter)
-        debit, credit = (account, self._treasury)
+        debit, credit = account, self._treasury
         if change < 0:
-            debit, credit = self._treasury_with(-change), account
-        available = self._left[debit]
-        if available < abs(change):
+            debit, credit = self._treasury, account
+            self._gather(claim, price, -change)
+        if self._left[debit] < abs(change):
             raise InsufficientCredits(
-                f"{debit.owner} has {available} credits available "
+                f"{debit.owner} has {self._left[debit]} credits available "
                 f"and this needs {abs(change)}.",
-                available=available,
+                available=self._left[debit],
                 needed=abs(change),
             )
-        self._left[debit] -= abs(change)
-        self._left[credit] = self._left.get(credit, 0) + abs(change)
-        posting = Posting(
-            id=derived_id("governance.spending", claim.id),
-            job_id=claim.id,
-            operation=TRANSFER,
-            debit=debit,
-            credit=credit,
-            amount=abs(change),
-            nonce=f"vote:{claim.id}",
-            subject=account,
-            metadata={"proposal_id": str(price.proposal_id)},
-        )
-        self._postings.append(posting)
+        posting = self._post(claim, price, debit, credit, abs(change))
         self._rows.append(
             {
                 "transfer_id": posting.id,
@@ -126,19 +117,47 @@ class Purses:
             }
         )
 
-    def _treasury_with(self, amount: int) -> AccountKey:
-        """Return the treasury's shard to give credits back from.
+    def _gather(self, claim: Claim, price: Price, amount: int) -> None:
+        """Bring together in the lane's shard of the treasury what is to be given back.
 
-        Where the lane's own has been spent, that is the fullest there is.
+        Where that has been spent, by what was decided or in another lane, the other
+        shards have it.
         """
         if self._left[self._treasury] >= amount:
-            return self._treasury
-        shard = self._session.scalar(_FULLEST)
-        key = self._treasury._replace(shard=shard or self._treasury.shard)
-        if key not in self._left:
-            locked = accounts.lock(self._session, [key], now=self._now)
-            self._left[key] = locked[key].available() or 0
-        return key
+            return
+        others = set(shards(self._session)) - self._left.keys()
+        locked = accounts.lock(self._session, others, now=self._now)
+        self._left |= {key: one.balance for key, one in locked.items()}
+        held = {key: left for key, left in self._left.items() if key.owner == TREASURY}
+        require(sum(held.values()), amount)
+        for shard, moved in gather(held, self._treasury, amount):
+            self._post(claim, price, shard, self._treasury, moved)
+
+    def _post(
+        self,
+        claim: Claim,
+        price: Price,
+        debit: AccountKey,
+        credit: AccountKey,
+        amount: int,
+    ) -> Posting:
+        """Note a posting: with its voter a ballot has one, and one a shard within."""
+        within = [debit.shard] if debit.owner == credit.owner else []
+        posting = Posting(
+            id=derived_id("governance.spending", claim.id, *within),
+            job_id=claim.id,
+            operation=TRANSFER,
+            debit=debit,
+            credit=credit,
+            amount=amount,
+            nonce=":".join(map(str, ("vote", claim.id, *within))),
+            subject=account_of(price.voter) if not within else credit,
+            metadata={"proposal_id": str(price.proposal_id)},
+        )
+        self._left[debit] -= amount
+        self._left[credit] += amount
+        self._postings.append(posting)
+        return posting
 
     def settle(self) -> None:
         """Post what was noted."""
@@ -161,14 +180,3 @@ def _spent_by(voters: Collection[UUID]) -> sa.Select[UUID, str, UUID, int]:
     total = sa.func.sum(VoteSpending.credits).label("credits")
     chosen = sa.select(*named, total).where(VoteSpending.voter_id.in_(voters))
     return chosen.group_by(*named)
-
-
-_FULLEST: Final = (
-    sa.select(accounts.Account.shard)
-    .where(
-        accounts.Account.application == PEOPLES_APPLICATION,
-        accounts.Account.owner == TREASURY,
-    )
-    .order_by(accounts.Account.balance.desc())
-    .limit(1)
-)

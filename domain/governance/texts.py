@@ -1,22 +1,32 @@
 """Texts: what a proposal says, in versions that show what changed."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import unified_diff
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
+from domain.errors import Conflict
+from domain.governance.differences import difference
 from domain.governance.record import ProposalText
+from domain.pages import Page, Position, newest_first
 
 TITLE_LENGTH: Final = (5, 255)
 DESCRIPTION_LENGTH: Final = (20, 20_000)
 OPTIONS_MAX: Final = 50
 TAGS_MAX: Final = 10
+VERSIONS_MAX: Final = 50
 _SIMILAR_MAX: Final = 5
+
+
+class TooManyVersions(Conflict):
+    """This text was changed as often as a text may be."""
+
+    code = "too_many_versions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +64,16 @@ class Text:
 def write(  # noqa: PLR0913  what is known of a version
     session: Session,
     proposal_id: UUID,
-    version: int,
     text: Text,
     *,
+    after: ProposalText | None = None,
     author: UUID,
     now: datetime,
 ) -> None:
-    """Store a version of a text."""
+    """Store the version of a text that comes after another, and what it changed."""
+    version = 1 if after is None else after.version + 1
+    if version > VERSIONS_MAX:
+        raise TooManyVersions
     session.add(
         ProposalText(
             proposal_id=proposal_id,
@@ -70,6 +83,7 @@ def write(  # noqa: PLR0913  what is known of a version
             options=list(text.options),
             tags=sorted(set(text.tags)),
             details=dict(text.details),
+            diff="" if after is None else "\n".join(_diff(after, text)),
             words=sa.func.to_tsvector("simple", f"{text.title} {text.description}"),
             author=author,
             at=now,
@@ -78,38 +92,53 @@ def write(  # noqa: PLR0913  what is known of a version
     session.flush()
 
 
-def versions(session: Session, proposal_id: UUID) -> list[dict[str, Any]]:
-    """Return every version of the text, newest first, each with what it changed."""
-    rows = session.scalars(
+def versions(
+    session: Session, proposal_id: UUID, *, start: Position | None, limit: int
+) -> Page[Any]:
+    """Return versions of the text, newest first, as rows of one ProposalText each."""
+    return newest_first(
+        session,
         sa.select(ProposalText)
         .where(ProposalText.proposal_id == proposal_id)
-        .order_by(ProposalText.version)
-    ).all()
-    before: Sequence[ProposalText | None] = [None, *rows]
+        .options(undefer(ProposalText.diff)),
+        column=ProposalText.version.expression,
+        key=lambda row: row.ProposalText.version,
+        start=start,
+        limit=limit,
+    )
+
+
+def describe_version(row: ProposalText, frozen: str | None) -> dict[str, Any]:
+    """Return a version as JSON shows it, with what it changed.
+
+    `frozen` is the hash of what was fixed, where this is what it says.
+    """
+    return {
+        "version": row.version,
+        "at": row.at.isoformat(),
+        "author": str(row.author),
+        **Text.of(row).describe(),
+        "diff": row.diff.split("\n") if row.diff else [],
+        "definition_sha256": frozen,
+    }
+
+
+def _diff(before: ProposalText, after: Text) -> list[str]:
+    names = (f"version {before.version}", f"version {before.version + 1}")
+    return difference(_lines(Text.of(before)), _lines(after), names)
+
+
+def _lines(text: Text) -> list[str]:
+    """Return all that a text says, line by line."""
+    details = json.dumps(text.details, indent=2, sort_keys=True, ensure_ascii=False)
     return [
-        {
-            "version": row.version,
-            "at": row.at.isoformat(),
-            "author": str(row.author),
-            **Text.of(row).describe(),
-            "diff": _diff(earlier, row),
-        }
-        for earlier, row in reversed(list(zip(before, rows, strict=False)))
+        text.title,
+        "",
+        *text.description.splitlines(),
+        *(f"- {option}" for option in text.options),
+        *(f"# {tag}" for tag in sorted(set(text.tags))),
+        *(details.splitlines() if text.details else ()),
     ]
-
-
-def _diff(before: ProposalText | None, after: ProposalText) -> list[str]:
-    """Return the lines that differ, as a unified diff; none for the first version."""
-    if before is None:
-        return []
-    lines = (_lines(before), _lines(after))
-    names = (f"version {before.version}", f"version {after.version}")
-    return list(unified_diff(*lines, *names, lineterm=""))
-
-
-def _lines(text: ProposalText) -> list[str]:
-    options = [f"- {option}" for option in text.options]
-    return [text.title, "", *text.description.splitlines(), *options]
 
 
 # Any of the words of a text, the more the better.

@@ -4,25 +4,23 @@ Each lane has a shard of the treasury of its own, and none may go below zero: wh
 of them lacks comes from the others first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from domain.apps import TRANSFER
 from domain.errors import DomainError
 from domain.governance import deeds
 from domain.governance.cases import Case
+from domain.governance.purse import gather, purse_of, require, shards
 from domain.ids import derived_id
 from domain.ledger import (
     TREASURY,
-    Account,
     AccountKey,
     Batch,
-    InsufficientCredits,
     Posted,
     Posting,
     balance,
@@ -40,17 +38,20 @@ def spend(
     wanted = deeds.read_spend(case.details)
     deeds.require_member(session, wanted)
     member = AccountKey(PEOPLES_APPLICATION, str(wanted.to), OWNER_SHARD)
-    purse = AccountKey(PEOPLES_APPLICATION, TREASURY, lane)
+    purse = purse_of(lane)
     # All at once, and so in the order in which everybody locks.
-    standings = lock(session, {member, purse, *_shards(session)}, now=now)
+    standings = lock(session, {member, purse, *shards(session)}, now=now)
     held = {
         key: standing.balance
         for key, standing in standings.items()
         if key.owner == TREASURY
     }
-    _require(sum(held.values()), wanted.amount)
+    require(sum(held.values()), wanted.amount)
     postings = [
-        *_gather(case.row.id, held, purse, wanted.amount, job_id),
+        *(
+            _posting(case.row.id, shard, purse, moved, job_id)
+            for shard, moved in gather(held, purse, wanted.amount)
+        ),
         _posting(case.row.id, purse, member, wanted.amount, job_id),
     ]
     done = _post(session, postings, now=now)[-1]
@@ -64,41 +65,7 @@ def spend(
 def require_funds(session: Session, amount: int) -> None:
     """Raise InsufficientCredits unless the treasury has so much at this moment."""
     found = balance(session, application=PEOPLES_APPLICATION, owner=TREASURY)
-    _require(found.balance, amount)
-
-
-def _require(available: int, amount: int) -> None:
-    if available < amount:
-        raise InsufficientCredits(
-            f"The treasury has {available} credits and this needs {amount}.",
-            available=available,
-            needed=amount,
-        )
-
-
-def _shards(session: Session) -> list[AccountKey]:
-    found = session.execute(
-        sa.select(Account.application, Account.owner, Account.shard).where(
-            Account.application == PEOPLES_APPLICATION, Account.owner == TREASURY
-        )
-    )
-    return [AccountKey(*row) for row in found]
-
-
-def _gather(
-    proposal_id: UUID,
-    held: dict[AccountKey, int],
-    purse: AccountKey,
-    amount: int,
-    job_id: UUID,
-) -> Iterator[Posting]:
-    """Yield what brings together in one shard what it lacks."""
-    lacking = amount - held[purse]
-    for shard in sorted(held.keys() - {purse}):
-        moved = min(lacking, held[shard])
-        if moved > 0:
-            yield _posting(proposal_id, shard, purse, moved, job_id)
-            lacking -= moved
+    require(found.balance, amount)
 
 
 def _posting(

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from domain.apps import REVERSAL
+from domain.apps import REVERSAL, TRANSFER
 from domain.errors import Conflict, DomainError
 from domain.jobs import Claim, Outcome
-from domain.ledger.accounts import BOUNTY
+from domain.ledger.accounts import BOUNTY, TREASURY
 from domain.ledger.books import Batch, BatchRefused, Decision, post
 from domain.ledger.postings import (
     Origin,
@@ -19,7 +19,7 @@ from domain.ledger.postings import (
     reversal_posting,
     transfer_posting,
 )
-from domain.ledger.transfers import NoSuchTransfer, existing
+from domain.ledger.transfers import NoSuchTransfer, TransferRow, existing
 
 POST_OPERATION: Final = "ledger.post_operation"
 POST_TRANSFER: Final = "ledger.post_transfer"
@@ -28,7 +28,7 @@ REVERSE_TRANSFER: Final = "ledger.reverse_transfer"
 
 
 class NotReversible(Conflict):
-    """A reversal is not itself reversed; make a new transfer."""
+    """This transfer is not undone by another."""
 
     code = "not_reversible"
 
@@ -57,12 +57,8 @@ def reverse(
         original = originals.get(UUID(claim.payload["transfer_id"]))
         if original is None or original.application != claim.application:
             return NoSuchTransfer()
-        if original.operation == REVERSAL:
-            return NotReversible()
-        if any(
-            one.owner.startswith(BOUNTY) for one in (original.debit, original.credit)
-        ):
-            return NotReversible("What a bounty holds goes back when it is closed.")
+        if why := _irreversible(original):
+            return NotReversible(why)
         return reversal_posting(
             origin_of(claim, lane),
             reversed_id=original.id,
@@ -75,6 +71,22 @@ def reverse(
 
     decided = post(session, [Batch([posting(claim)]) for claim in claims], now=now)
     return [outcome(claim, d[0]) for claim, d in zip(claims, decided, strict=True)]
+
+
+def _irreversible(original: TransferRow) -> str | None:
+    """Return why a transfer is not reversed, if it is not."""
+    if original.operation == REVERSAL:
+        return "A reversal is not itself reversed; make a new transfer."
+    owners = {original.debit_owner, original.credit_owner}
+    if any(owner.startswith(BOUNTY) for owner in owners):
+        return "What a bounty holds goes back when it is closed."
+    # No caller names the treasury: votes are paid like this, and spends decided on.
+    if original.operation == TRANSFER and TREASURY in owners:
+        return (
+            "What votes cost, and what was decided to spend, goes back by a vote: "
+            "take the votes back, or propose it."
+        )
+    return None
 
 
 def origin_of(claim: Claim, lane: int) -> Origin:

@@ -38,12 +38,12 @@ def read(value: Any, _election: Election) -> Ballot:
 
 
 def count(_election: Election, ballots: Ballots, _lots: Lots) -> Count:
-    """Count people, whatever their votes weigh, and collect the reasons."""
-    people, reasons = Counter({CONSENT: 0, ABSTAIN: 0, OBJECTION: 0}), list[str]()
+    """Count people, whatever their votes weigh, and collect the reasons, each once."""
+    people, reasons = Counter({CONSENT: 0, ABSTAIN: 0, OBJECTION: 0}), set[str]()
     for ballot, persons, _ in ballots:
         if isinstance(ballot, tuple):
             people[OBJECTION] += persons
-            reasons += [ballot[1]] * persons
+            reasons.add(ballot[1])
         else:
             people[ballot] += persons
     told = f"{people[CONSENT]} consent, {people[OBJECTION]} object"

@@ -4,8 +4,12 @@ Each of these is a part of such a statement. A batch asks once whether anybody l
 while nobody does, its statements are without these and cost what they always did.
 """
 
-from typing import Final
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 TRANSFER_POSTED: Final = "transfer.posted"
@@ -14,6 +18,13 @@ PROPOSAL_EVENTS: Final = (
     *("proposal.discussion", "proposal.frozen", "proposal.voting", "proposal.closed"),
     *("proposal.passed", "proposal.failed", "proposal.queued", "proposal.cancelled"),
     *("proposal.vetoed", "proposal.executed", "proposal.expired"),
+)
+# Deeds that are told by the names they are recorded under (domain/audit_events.py).
+DEED_EVENTS: Final = (
+    *("election.called", "seat.taken", "seat.changed", "seat.ended"),
+    *("recall.called", "recall.seconded"),
+    *("bounty.created", "bounty.claimed", "bounty.paid", "bounty.claim_rejected"),
+    "bounty.closed",
 )
 # What an endpoint may listen to; each job event is the state that a job ended in.
 EVENTS: Final = (
@@ -24,6 +35,7 @@ EVENTS: Final = (
     "job.expired",
     TRANSFER_POSTED,
     *PROPOSAL_EVENTS,
+    *DEED_EVENTS,
 )
 
 # Whether anybody listens, for a statement that is run anyway.
@@ -93,3 +105,38 @@ PROPOSAL_EVENT: Final = f"""{_STORE}
     FROM webhook_endpoints e
     WHERE e.application = :application AND e.disabled_at IS NULL
       AND 'proposal.' || :state = ANY(e.events)"""  # noqa: S608  the same
+
+_DEED_EVENT: Final = sa.text(f"""{_STORE}
+    SELECT gen_random_uuid(), e.id, :type, :now, CAST(:data AS json), :request_id,
+           NULL, :now
+    FROM webhook_endpoints e
+    WHERE e.application = :application AND e.disabled_at IS NULL
+      AND :type = ANY(e.events)""")  # noqa: S608  the same
+# Of what is recorded with a deed, the things that have ids of their own.
+_THINGS: Final = ("council", "seat", "proposal")
+
+
+def store_deed(  # noqa: PLR0913  what is known of a deed
+    session: Session,
+    deed: str,
+    *,
+    application: str | None,
+    subject: str,
+    details: Mapping[str, Any],
+    request_id: str | None,
+    now: datetime,
+) -> None:
+    """Store the event of a deed that is told, for those who listen, with ids alone."""
+    if deed not in DEED_EVENTS or not heard(session):
+        return
+    kind, _, identity = subject.partition(":")
+    things = {name: details[name] for name in _THINGS if details.get(name)}
+    ids = {f"{name}_id": one for name, one in {kind: identity, **things}.items()}
+    bound = {
+        "type": deed,
+        "application": application,
+        "data": json.dumps(ids),
+        "request_id": request_id,
+        "now": now,
+    }
+    session.execute(_DEED_EVENT, bound)

@@ -62,6 +62,7 @@ CREATE TABLE proposal_texts (
     options text[] NOT NULL,
     tags text[] NOT NULL,
     details jsonb NOT NULL,
+    diff text NOT NULL, -- from the version before, line by line
     words tsvector NOT NULL, -- of title and description
     author uuid NOT NULL REFERENCES users,
     at timestamptz NOT NULL,
@@ -79,8 +80,10 @@ CREATE TABLE proposal_events (
     details jsonb NOT NULL,
     PRIMARY KEY (proposal_id, kind),
     CONSTRAINT known_kind CHECK (kind IN ('opened', 'cancelled', 'quorum_reached',
-        'settled', 'tallied', 'vetoed', 'executed', 'concluded'))
+        'settled', 'tallied', 'vetoed', 'executed', 'concluded', 'refunded'))
 );
+CREATE INDEX proposal_events_cancelled ON proposal_events (proposal_id)
+    WHERE kind = 'cancelled';
 
 CREATE TABLE proposal_seeds (
     proposal_id uuid PRIMARY KEY REFERENCES proposals,

@@ -1,10 +1,14 @@
 """Bounties over HTTP, with a worker that moves the credits."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
+from domain.webhooks.outbox import DEED_EVENTS
 from tests.api.calling import make_nonce
+from tests.api.proposing import draft
+from tests.api.webhooks import Listener
 
 ALL = "/api/bounties"
 
@@ -156,6 +160,39 @@ def test_who_demands_signatures_signs_what_is_held(new_holder, caller, worker):
     answer = holder.post(ALL, body())
 
     assert answer.json["code"] == "signature_required"
+
+
+def test_a_bounty_is_found_by_the_proposal_it_comes_from(creator, bounty):
+    comes, other = (draft(creator).json["id"] for _ in range(2))
+    made = creator.done(ALL, body(reward=1, proposal_id=comes)).headers["Location"]
+    shown = creator.get(made).json
+
+    assert shown["proposal_id"] == comes
+    assert creator.get(bounty).json["proposal_id"] is None
+    found = [creator.get(ALL, params={"proposal_id": one}) for one in (comes, other)]
+    assert [answer.json["bounties"] for answer in found] == [[shown], []]
+    unknown = creator.done(ALL, body(reward=1, proposal_id=str(uuid4())))
+    assert (unknown.status_code, unknown.json["code"]) == (404, "no_such_proposal")
+
+
+def test_who_listens_is_told_of_each_step(
+    caller, creator, new_person, api_sessions, few_webhooks
+):
+    listener = Listener(api_sessions, DEED_EVENTS)
+    bounty = creator.done(ALL, body()).headers["Location"]
+    people = new_person(), new_person()
+    for one in people:
+        one.post(f"{bounty}/claims", {"proof": "See there."})
+    creator.done(f"{bounty}/claims/{people[0].id}/acceptance", nonce())
+    creator.post(f"{bounty}/claims/{people[1].id}/rejection")
+    creator.done(f"{bounty}/close", nonce())
+
+    told = listener.told()
+    assert [deed.removeprefix("bounty.") for deed, _ in told] == [
+        *("created", "claimed", "claimed", "paid", "claim_rejected", "closed")
+    ]
+    ids = {"bounty_id": bounty.rpartition("/")[2]}
+    assert [data for _, data in told] == [ids] * 6
 
 
 def test_each_step_is_recorded(caller, creator, new_person, bounty):

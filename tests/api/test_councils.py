@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.councils import elections
+from domain.councils import countback, elections, keeping
 from domain.governance import types
+from domain.webhooks.outbox import DEED_EVENTS
+from tests.api.webhooks import Listener
 from tests.elections import (
     ELECTED,
     held,
@@ -229,6 +231,47 @@ def test_who_resigns_is_followed_by_the_next(api_sessions, new_person):
     follow = {str(people["b"].id), str(people["c"].id)}
 
     eventually(lambda: seats(leaver, council) == follow)
+
+
+def test_who_listens_is_told_of_elections_seats_and_recalls(
+    person, council, new_person, api_sessions, few_webhooks
+):
+    listener, operator = Listener(api_sessions, DEED_EVENTS), new_person("operator")
+    here, other = {"council_id": str(council.id)}, str(council.other.id)
+    election = operator.post(f"{council.path}/elections", {}).json["id"]
+    path = f"{council.path}/seats/{other}"
+    tag = {"If-Match": person.get(path).headers["ETag"]}
+    person.send("PATCH", path, json={"role": "chair"}, headers=tag)
+    recalls = f"{council.path}/recalls"
+    recall = person.post(recalls, {"reason": REASON, "seat_id": other}).json["id"]
+    vote = new_person().post(f"{recalls}/{recall}/second").json["proposal_id"]
+    council.colleague.delete(path)
+
+    assert listener.told() == [
+        ("election.called", {"proposal_id": election, **here}),
+        ("seat.changed", {"seat_id": other, **here}),
+        ("recall.called", {"recall_id": recall, "seat_id": other, **here}),
+        ("recall.seconded", {"recall_id": recall, "proposal_id": vote, **here}),
+        ("seat.ended", {"seat_id": other, **here}),
+    ]
+
+
+def test_who_follows_is_told_of_too(api_sessions, few_webhooks):
+    listener = Listener(api_sessions, ["seat.taken", "seat.ended"])
+    with api_sessions.begin() as session:
+        people, council = make_people(session, "ab"), make_council(session, seats=1)
+        held(session, council, people, ["ab"] * 2 + ["b"])
+        seat = seat_of(session, council, people["a"], ELECTED)
+        keeping.end(session, seat, "resigned", actor=None, now=ELECTED + DAY)
+        countback.fill(session, council, seat, now=ELECTED + DAY)
+        next_ = seat_of(session, council, people["b"], ELECTED + DAY)
+
+    here = {"council_id": str(council.id)}
+    assert listener.told() == [
+        ("seat.taken", {"seat_id": str(seat.id), **here}),
+        ("seat.ended", {"seat_id": str(seat.id), **here}),
+        ("seat.taken", {"seat_id": str(next_.id), **here}),
+    ]
 
 
 def test_each_step_is_recorded(person, council, operator, caller):

@@ -1,4 +1,4 @@
-"""Answers that never change take some memory, and no more."""
+"""Answers that are kept take some memory, and no more."""
 
 from api.governance import kept
 from api.governance.kept import Kept
@@ -22,6 +22,19 @@ def test_an_answer_too_long_is_not_kept(monkeypatch):
     answers.keep("b", b"bbb")
 
     assert (answers.get("a"), answers.get("b")) == (None, b"bbb")
+
+
+def test_what_is_kept_for_some_seconds_is_made_anew_then():
+    now = [0.0]
+    answers = Kept(5, clock=lambda: now[0])
+    answers.keep("a", b"old")
+    now[0] = 4.9
+    assert answers.get("a") == b"old"
+    now[0] = 5
+
+    assert answers.get("a") is None
+    answers.keep("a", b"new")
+    assert answers.get("a") == b"new"
 
 
 def test_what_is_kept_twice_counts_once(monkeypatch):

@@ -81,6 +81,19 @@ def test_every_documented_series_is_there(customer):
     assert found.items() >= SERIES.items()
 
 
+def test_what_a_community_has_is_told_by_its_state(customer):
+    found = {
+        name: {one.labels["state"] for one in families(customer)[name].samples}
+        for name in ("coin_tallies", "coin_council_seats", "coin_bounties")
+    }
+
+    assert found == {
+        "coin_tallies": {"running", "finished"},
+        "coin_council_seats": {"held", "vacant"},
+        "coin_bounties": {"open", "full", "expired", "closed"},
+    }
+
+
 def test_metrics_are_prometheus_text(stranger):
     answer = stranger.get("/metrics")
 

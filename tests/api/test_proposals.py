@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.governance.texts import VERSIONS_MAX
 from tests.api.calling import pointers
 from tests.api.holders import send as send_signed
 from tests.api.proposing import (
@@ -108,6 +109,19 @@ def test_a_change_is_a_version_that_says_what_it_changed(person):
     assert changed.json["description"] == WORDS
     assert changed.json == person.get(path).json
     assert f"-{TITLE}" in versions[0]["diff"]
+
+
+def test_versions_are_bounded_and_come_in_pages(person):
+    path = path_of(person)
+    for number in range(VERSIONS_MAX - 1):
+        assert patch(person, path, {"title": f"Plant {number}"}).status_code == 200
+
+    again = patch(person, path, {"title": "Plant one more"})
+    assert refused(again) == (409, "too_many_versions")
+    first = person.get(f"{path}/versions?limit=2").json
+    rest = person.get(first["next"]).json
+    assert [one["version"] for one in first["versions"]] == [50, 49]
+    assert [one["version"] for one in rest["versions"]] == [48, 47]
 
 
 def test_who_changes_has_seen_what_they_change(person):

@@ -200,7 +200,8 @@ def test_a_receipt_is_of_who_voted_and_of_no_ballot(person, vote, worker, rows):
     )
     found = rows()
 
-    assert (told.status_code, told.json.keys()) == (201, {"proposal_id", "receipt"})
+    assert told.status_code == 201
+    assert told.json.keys() == {"proposal_id", "definition_sha256", "receipt"}
     holding = [t for t, all_ in found.items() if told.json["receipt"] in "".join(all_)]
     assert sorted(holding) == ["ballot_receipts", "jobs"]
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from domain.governance.voting_record import OpenBallot, Participation
 from domain.ids import uuid7
 from tests.api.calling import make_nonce, pointers
+from tests.api.holders import REQUIRED, refusal, send
 from tests.api.votes import DELEGATIONS, PROPOSALS, draft, open_vote
 from tests.factories import make_user
 from tests.waiting import eventually
@@ -48,7 +49,13 @@ def test_a_ballot_is_a_job_and_then_ones_own(person, make_vote, worker):
     done = person.get(accepted.headers["Location"], params={"wait": "20"}).json
 
     assert accepted.status_code == 202
-    assert done["result"] == {"proposal_id": vote, "sequence": 1, "weight": 1}
+    frozen = person.get(f"{PROPOSALS}/{vote}").json["freeze"]["sha256"]
+    assert done["result"] == {
+        "proposal_id": vote,
+        "definition_sha256": frozen,
+        "sequence": 1,
+        "weight": 1,
+    }
     (own,) = mine(person, vote)["ballots"]
     assert (own["choice"], own["rationale"], own["job_id"]) == (
         "yes",
@@ -67,6 +74,25 @@ def test_a_ballot_that_waits_is_answered_with_what_came_of_it(
 
     assert (first.status_code, first.json["sequence"]) == (201, 1)
     assert (second.status_code, second.json["code"]) == (409, "already_voted")
+
+
+def test_what_was_frozen_is_on_every_answer_by_its_hash(
+    person, caller, make_vote, worker
+):
+    vote = make_vote()
+    path = f"{PROPOSALS}/{vote}"
+    before = [person.get(f"{path}/{name}").json for name in ("explain", "result")]
+    cast = person.done(ballots(vote), body()).json
+    frozen = person.get(path).json["freeze"]["sha256"]
+    after = [
+        *(person.get(f"{path}/{name}").json for name in ("explain", "result")),
+        *person.get(f"{path}/versions").json["versions"],
+        mine(person, vote),
+        cast,
+    ]
+
+    assert [one["definition_sha256"] for one in before] == [None] * 2
+    assert [one["definition_sha256"] for one in after] == [frozen] * 5
 
 
 def test_a_ballot_needs_a_nonce_and_a_choice(person, make_vote):
@@ -109,6 +135,25 @@ def test_what_was_not_opened_takes_no_ballot_and_shows_none(
 
     assert (answer.status_code, answer.json["code"]) == (409, "voting_not_open")
     assert job["kind"] == "governance.cast_secret"
+
+
+def test_votes_that_cost_credits_are_signed_by_who_demands_it(
+    holder, person, caller, make_vote, worker
+):
+    vote = make_vote(method="quadratic", options=("ada", "ben"), budget=100)
+    for one in (holder, person):
+        caller.fund(str(one.id), times=5)
+    path = ballots(vote)
+
+    assert refusal(send(holder, body({"ada": 7}), path=path)) == REQUIRED
+    assert mine(holder, vote)["voted"] is False
+    signed = send(holder, body({"ada": 5}), path=path, signer=holder.own)
+    assert signed.status_code == 202
+    assert person.done(path, body({"ada": 5})).json["credits"] == 25
+
+
+def test_votes_that_cost_nothing_are_not_signed(holder, make_vote, worker):
+    assert holder.done(ballots(make_vote()), body()).status_code == 201
 
 
 def test_whether_a_vote_is_secret_is_looked_up_once(

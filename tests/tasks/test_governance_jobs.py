@@ -10,17 +10,21 @@ import sqlalchemy as sa
 from prometheus_client.registry import CollectorRegistry
 
 from domain import jobs
-from domain.governance import advancing, cases, freezing
+from domain.governance import advancing, cases, freezing, proposals
 from domain.governance.executing import EXECUTE
-from domain.governance.lifecycle import State
+from domain.governance.lifecycle import Event, State
+from domain.governance.refunding import REFUND
 from domain.jobs import Job
+from domain.ledger import balance
 from tasks import _figures
 from tasks._drain import drain
 from tasks._series import Series
 from tasks.governance import advance
 from tests.databases import ROOT
 from tests.domain.governance.test_executing import entries, fill
-from tests.factories import make_claim, make_user
+from tests.domain.governance.test_spending import RULES
+from tests.domain.governance.votes import VOTING, ballot, make_people, make_vote, vote
+from tests.factories import fund, make_claim, make_user
 from tests.proposals import make_open, make_spend
 from tests.tasks.lanes import Lane
 
@@ -190,6 +194,39 @@ def test_a_worker_killed_while_it_carries_out_leaves_one_transfer(
     assert before == []
     assert lane.states() == ["succeeded"]
     assert received(sessions, member) == [20]
+
+
+@pytest.fixture
+def cancelled(sessions):
+    """Return a proposal that was cancelled, and who had paid 16 credits to vote."""
+    with sessions.begin() as session:
+        (voter,) = make_people(session, 1)
+        fund(session, str(voter), times=2)
+        proposal_id = make_vote(session, [voter], **RULES)
+        vote(session, ballot(proposal_id, voter, {"ada": 4}))
+        author = cases.find(session, proposal_id).row.author
+        proposals.cancel(session, proposal_id, actor=author, reason="no", now=VOTING)
+    return proposal_id, voter
+
+
+def test_what_votes_cost_comes_back_once_though_a_worker_dies(
+    lane, sessions, cancelled, kill, declare_dying
+):
+    proposal_id, voter = cancelled
+    declare_dying(kill)
+    for _ in range(20):
+        lane.submit(lane.job(REFUND, queue="governance", application=None))
+        lane.drain()
+        lane.make_due()
+        with sessions() as session:
+            if Event.REFUNDED in cases.find(session, proposal_id).events:
+                break
+    lane.drain()
+
+    assert set(lane.states()) == {"succeeded"}
+    assert received(sessions, voter)[:2] == [16, -16]
+    with sessions() as session:
+        assert balance(session, application="commons", owner=str(voter)).balance == 20
 
 
 @pytest.fixture

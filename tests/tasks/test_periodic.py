@@ -79,6 +79,11 @@ def test_every_period_is_on_the_schedule_of_beat():
             ["governance.advance"],
             10,
         ),
+        "governance.refund": (
+            "governance.submit_slot",
+            ["governance.refund"],
+            30,
+        ),
         "maintenance.reconcile": (
             "maintenance.submit_slot",
             ["maintenance.reconcile"],

@@ -7,13 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client.registry import CollectorRegistry
 from sqlalchemy.orm import Session
 
 from domain import jobs
 from domain.governance import tallying
 from domain.governance.voting_record import Tally, TallyPart
 from domain.jobs import Job
+from tasks import _figures
 from tasks._drain import drain
+from tasks._series import Series
 from tests.databases import ROOT
 from tests.factories import make_claim
 from tests.voting import make_vote
@@ -52,6 +55,14 @@ def expected(session):
     """What an undisturbed count of the same ballots comes to."""
     made = make_vote(session, *RANKINGS, **RANKED)
     return made.count().result
+
+
+@pytest.fixture
+def registry():
+    registry = CollectorRegistry()
+    _figures.use(Series(registry))
+    yield registry
+    _figures.use(None)
 
 
 def start(vote, sessions):
@@ -158,3 +169,12 @@ def test_two_workers_on_one_part_count_it_once(vote, sessions, expected):
 
     assert told == {"counted": 5, "of": 12}
     assert tallies(vote, sessions) == [expected]
+
+
+def test_how_long_a_result_took_is_counted_once(vote, sessions, registry):
+    start(vote, sessions)
+    drain("governance", vote.lane)
+
+    assert registry.get_sample_value("coin_tally_seconds_count") == 1
+    # Voting closed a good month ago.
+    assert registry.get_sample_value("coin_tally_seconds_sum") > 86_400

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.governance.carrying import Forest, Represented, resolve
+from domain.governance.carrying import Forest, Represented
 
 NOBODY = None
 
@@ -54,6 +54,13 @@ def model(people, edges, voters, cap):
         for voter, behind in found.items()
         if behind and cap != 1
     }
+
+
+def resolve(edges, voters, cap):
+    """Return whom each voter carries, without those who carry nobody."""
+    forest = Forest(edges, voters)
+    carried = {voter: forest.behind(voter, cap) for voter in forest.voters}
+    return {voter: people for voter, people in carried.items() if people}
 
 
 @given(graphs(), caps)

@@ -7,6 +7,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain import audit_events
+from domain.audit_events import Action
 from domain.governance import cases, conflicts, delegations
 from domain.governance.lifecycle import Event, State
 from domain.governance.voting_record import OpenBallot, Participation
@@ -70,7 +72,12 @@ def test_a_ballot_is_kept_with_what_its_voter_said_of_it(session, people):
         sa.select(OpenBallot).where(OpenBallot.proposal_id == proposal_id)
     )
 
-    assert told == {"proposal_id": str(proposal_id), "sequence": 1, "weight": 1}
+    assert told == {
+        "proposal_id": str(proposal_id),
+        "definition_sha256": find(session, proposal_id).freeze.sha256,
+        "sequence": 1,
+        "weight": 1,
+    }
     assert (row.rationale, row.job_id, row.cast_at) == (
         "It is time.",
         claim.id,
@@ -260,6 +267,17 @@ def extended(session, proposal_id):
     return case.timeline.closes - CLOSES
 
 
+def moved(session, proposal_id):
+    """Return what audit events say of the close."""
+    about = {
+        "subject": f"proposal:{proposal_id}",
+        "action": Action.PROPOSAL_CLOSE_MOVED,
+    }
+    found = audit_events.page(session, limit=5, **about)
+    details = [row.AuditEvent.details for row in found.items]
+    return [(one["because"], one["closes_at"]) for one in details]
+
+
 def test_a_quorum_reached_near_the_end_moves_the_close_once(session, people):
     proposal_id = make_vote(session, people, quorum="2/5", extension_hours=6)
     at = [CLOSES - 5 * HOUR, CLOSES - 4 * HOUR, CLOSES - 3 * HOUR]
@@ -272,6 +290,8 @@ def test_a_quorum_reached_near_the_end_moves_the_close_once(session, people):
 
     assert extended(session, proposal_id) == 2 * HOUR
     assert find(session, proposal_id).events[Event.QUORUM_REACHED].at == at[1]
+    closes_at = (CLOSES + 2 * HOUR).isoformat()
+    assert moved(session, proposal_id) == [("quorum_reached", closes_at)]
     # What comes in the time that was won counts, in the same batch or another.
     late = ballot(proposal_id, people[4], at=CLOSES + HOUR)
     assert vote(session, late)[0]["sequence"] == 1
@@ -322,6 +342,7 @@ def test_a_quorum_reached_early_moves_nothing(session, people):
     vote(session, ballot(proposal_id, people[2], at=CLOSES - HOUR))
 
     assert Event.QUORUM_REACHED not in find(session, proposal_id).events
+    assert moved(session, proposal_id) == []
 
 
 def test_votes_carried_by_others_count_to_the_quorum(session, people):
@@ -355,6 +376,7 @@ def test_an_outcome_that_nobody_can_change_closes_the_vote(session, people):
     assert told[3] == "voting_closed"
     case = find(session, proposal_id)
     assert case.timeline.closes == times[2]
+    assert moved(session, proposal_id) == [("settled", times[2].isoformat())]
     assert case.state(times[2]) is State.CLOSED
     assert case.row.turnout == 3
 

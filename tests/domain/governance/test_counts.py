@@ -5,6 +5,8 @@ import json
 import pytest
 import sqlalchemy as sa
 
+from domain import audit_events
+from domain.audit_events import Action
 from domain.governance import counts
 from domain.governance.counting import NotCountable
 from domain.governance.counts import NotCountedYet, ResultWithheld
@@ -65,9 +67,19 @@ def test_preferences_are_read_as_choices_where_a_method_takes_those(vote):
     assert first["result"]["ballots"]["people"] == len(RANKINGS)
 
 
+def test_who_asked_for_a_count_is_recorded(session, vote):
+    said = ask(vote, "meek-stv")
+    about = {"subject": f"proposal:{vote.id}", "action": Action.COUNT_MADE}
+    ((event,),) = audit_events.page(session, limit=5, **about).items
+
+    assert event.details == {"method": "meek-stv", "count": said["id"]}
+    assert event.actor is not None
+
+
 def test_it_says_of_which_ballots_it_is_and_changes_nothing(session, vote):
     before = vote.case().describe(vote.after)
     said = ask(vote, "meek-stv")
+    assert said["definition_sha256"] == before["freeze"]["sha256"]
     bound = session.scalar(
         sa.select(Tally).where(Tally.proposal_id == vote.id, ~Tally.advisory)
     )

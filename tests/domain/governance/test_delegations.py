@@ -1,6 +1,8 @@
 """Delegations: made, replaced, ended, and what ballots carry by them."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.governance import conflicts, delegations, own_votes
 from domain.governance.delegations import (
@@ -13,6 +15,7 @@ from domain.governance.record import NoSuchProposalType
 from domain.ids import uuid7
 from domain.roles import EndsTooEarly
 from domain.users import NoSuchUser
+from tests.domain.governance.test_carrying import caps, graphs, model
 from tests.domain.governance.votes import (
     HOUR,
     VOTING,
@@ -22,6 +25,7 @@ from tests.domain.governance.votes import (
     vote,
 )
 from tests.factories import NOW, fund
+from tests.voting import Vote
 
 
 def delegate(session, delegator, to, *, now=NOW, **fields):
@@ -108,6 +112,33 @@ def test_nobody_votes_for_who_has_an_interest_of_their_own(session, people):
     conflicts.declare(session, proposal_id, voter=two, reason="Mine.", now=VOTING)
 
     assert carried(session, proposal_id, None) == {one: Carried(1, 1)}
+
+
+@settings(max_examples=30)
+@given(graphs(), caps, st.data())
+def test_whatever_the_graph_it_is_what_walking_every_way_finds(
+    session, graph, cap, data
+):
+    people, edges, voters = graph
+    weights = data.draw(st.lists(st.integers(0, 9), min_size=12, max_size=12))
+    vote = Vote(session, people=len(people), delegation=True).open()
+    places = {one: place for place, one in enumerate(people)}
+    ids = {one: vote.voters[place] for one, place in places.items()}
+    vote.freeze(
+        {places[one]: places[other] for one, other in edges.items()},
+        weights[: len(people)],
+    )
+    for one in voters:
+        vote.cast_one(ids[one], "yes")
+    behind = model(people, edges, voters, cap)
+
+    assert carried(session, vote.id, cap) == {
+        ids[one]: Carried(
+            1 + len(behind.get(one, ())),
+            sum(weights[places[who]] for who in (one, *behind.get(one, ()))),
+        )
+        for one in voters
+    }
 
 
 # One's own vote

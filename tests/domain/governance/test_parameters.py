@@ -37,7 +37,8 @@ def test_every_type_that_is_shipped_can_be_read(session):
     found = {rules.name: rules for rules in types.newest(session)}
 
     assert found.keys() >= SHIPPED
-    for rules in found.values():
+    for name in SHIPPED:
+        rules = found[name]
         assert 1 <= rules.parameters.voting_days <= 30
         assert rules.changed_by is None
 

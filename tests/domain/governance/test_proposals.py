@@ -45,6 +45,11 @@ def edit(session, case, *, editor=None, now=NOW, **fields):
     return proposals.edit(session, case.row.id, text, editor=editor, now=now)
 
 
+def versions(session, case):
+    found = texts.versions(session, case.row.id, start=None, limit=50)
+    return [texts.describe_version(row.ProposalText, None) for row in found.items]
+
+
 # Drafting
 
 
@@ -201,11 +206,54 @@ def test_rules_below_the_strictest_do_not_raise_others_to_their_own_rank(session
 def test_a_text_changes_in_versions_that_show_what_changed(session):
     case = make_draft(session)
     edit(session, case, description=f"{WORDS}\nAnd one bench.", now=NOW + HOUR)
-    found = texts.versions(session, case.row.id)
+    found = versions(session, case)
 
     assert [one["version"] for one in found] == [2, 1]
     assert "+And one bench." in found[0]["diff"]
     assert found[1]["diff"] == []
+
+
+def test_all_that_a_text_says_is_compared(session):
+    options = ("lime", "maple")
+    to = str(make_user(session).id)
+    case = make_draft(
+        session,
+        type_name="treasury_spend",
+        tags=("trees",),
+        details={"to": to, "amount": 10},
+    )
+    edit(session, case, tags=("money", "trees"), details={"to": to, "amount": 10_000})
+    (diff, _) = (one["diff"] for one in versions(session, case))
+
+    assert {'-  "amount": 10,', '+  "amount": 10000,', "+# money"} <= set(diff)
+    assert not any(to in line for line in diff if line[0] in "+-")
+    budget = make_draft(session, type_name="budget", options=options)
+    edit(session, budget, options=("lime", "oak"))
+    (diff, _) = (one["diff"] for one in versions(session, budget))
+    assert {"-- maple", "+- oak"} <= set(diff)
+
+
+def test_a_text_is_changed_so_often_and_no_more(session):
+    case = make_draft(session)
+    for number in range(texts.VERSIONS_MAX - 1):
+        edit(session, case, title=f"Plant {number} trees")
+
+    with pytest.raises(texts.TooManyVersions):
+        edit(session, case, title="Plant one tree more")
+    assert find(session, case.row.id).text.version == texts.VERSIONS_MAX
+
+
+def test_versions_come_in_pages(session):
+    case = make_draft(session)
+    for number in range(4):
+        edit(session, case, title=f"Plant {number} trees")
+    of = case.row.id
+    first = texts.versions(session, of, start=None, limit=3)
+    rest = texts.versions(session, of, start=first.next, limit=3)
+
+    pages = [[row.ProposalText.version for row in one.items] for one in (first, rest)]
+    assert pages == [[5, 4, 3], [2, 1]]
+    assert rest.next is None
 
 
 def test_a_text_changes_until_it_is_frozen_and_never_after(session):

@@ -88,6 +88,18 @@ def test_a_count_that_takes_long_is_not_made_for_a_look(session, monkeypatch):
     assert show(crowded, crowded.opened)["so_far"] is None
 
 
+def test_of_many_electors_who_may_delegate_neither(session, monkeypatch):
+    """However few have voted."""
+    rules = {"delegation": True, "delegates": {1: 0}, "quorum": "1/10"}
+    vote = make_vote(session, "yes", **rules)
+    assert show(vote, vote.opened)["quorum"]["people"] == 2
+    monkeypatch.setattr(results, "LIVE_ELECTORS_MAX", 9)
+    said = show(vote, vote.opened)
+
+    assert said["so_far"] is None
+    assert said["quorum"]["people"] == 1
+
+
 @pytest.mark.parametrize("people", [1, 9])
 def test_of_an_open_secret_vote_only_the_turnout_is_shown(session, people):
     vote = make_vote(session, *["yes"] * people, **SECRET)

@@ -10,7 +10,7 @@ from domain import jobs
 from domain.councils import nominations
 from domain.governance import freezing
 from domain.governance.casting import CAST_SECRET
-from domain.governance.secrecy import secrecy_of
+from domain.governance.secrecy import Secrecy, secrecy_of
 from domain.governance.voting_record import (
     BallotReceipt,
     OpenBallot,
@@ -70,7 +70,8 @@ def test_a_secret_ballot_is_in_tables_that_share_no_key(session, people):
     assert find(session, proposal_id).row.turnout == 20
     keys = {row.key.hex for row in cast}
     assert keys.isdisjoint(receipts | {one.hex for one in people})
-    assert all(one.keys() == {"proposal_id", "receipt"} for one in told)
+    same = {"proposal_id", "definition_sha256"}
+    assert all(one.keys() == {*same, "receipt"} for one in told)
 
 
 def test_ballots_cast_one_by_one_do_not_lie_in_that_order(session):
@@ -287,9 +288,9 @@ def test_all_ballots_of_a_vote_wait_at_one_length(
 
 
 def test_in_an_election_the_longest_ballot_names_all_who_stand(session, people):
-    proposal_id = make_vote(
-        session, people, method="scottish-stv", deed="seats", **SECRET
-    )
+    seats = {"seats": 3, "all": True}
+    rules = {"method": "scottish-stv", "deed": "seats", **SECRET}
+    proposal_id = make_vote(session, people, details=seats, **rules)
     names = []
     for _ in range(20):
         person = make_user(session)
@@ -318,9 +319,9 @@ def test_until_it_is_settled_what_is_cast_is_sealed_and_nothing_is_kept(
     never = make_draft(session).row.id
     open_ = make_vote(session, people)
 
-    assert secrecy_of(session, early, now=NOW) == (True, 0, False)
-    assert secrecy_of(session, never, now=NOW) == (True, 0, False)
-    assert secrecy_of(session, open_, now=NOW) == (False, 0, True)
+    assert secrecy_of(session, early, now=NOW) == Secrecy(True, 0, False)
+    assert secrecy_of(session, never, now=NOW) == Secrecy(True, 0, False)
+    assert secrecy_of(session, open_, now=NOW) == Secrecy(False, 0, True)
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,21 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.governance import proposals, refunding
 from domain.governance.spending import season_of
 from domain.governance.voting_record import OpenBallot, VoteSpending
+from domain.ids import uuid7
 from domain.ledger import TREASURY, balance, trial_balance
+from domain.ledger.writes import REVERSE_TRANSFER, reverse
 from tests.domain.governance.votes import (
+    VOTING,
     ballot,
+    find,
     make_people,
     make_vote,
     vote,
 )
-from tests.factories import fund, make_lane
+from tests.factories import fund, make_claim, make_lane
 
 OPTIONS = ("ada", "ben", "cat")
 RULES = {"method": "quadratic", "options": OPTIONS, "budget": 100}
@@ -93,6 +98,22 @@ def test_the_budget_of_a_season_is_over_all_its_votes(session, person):
     refused = "season_budget_spent"
     said = [one if isinstance(one, str) else one["credits"] for one in told]
     assert said == [64, refused, 36, 49, 49]
+
+
+def test_fewer_votes_are_taken_though_more_was_spent_elsewhere(session, person):
+    """Another type's budget is larger: what is left of this one's is below zero."""
+    fund(session, str(person), times=20)
+    large = make_vote(session, [person], **RULES)
+    small = make_vote(session, [person], **{**RULES, "budget": 50})
+    vote(session, ballot(small, person, {"ada": 5}))
+    vote(session, ballot(large, person, {"ada": 8}))
+
+    changes = [{"ada": 6}, {"ada": 4}, {"ada": 4}, {}, {"ada": 1}]
+    told = [vote(session, ballot(small, person, one))[0] for one in changes]
+
+    refused = "season_budget_spent"
+    said = [one if isinstance(one, str) else one["credits"] for one in told]
+    assert said == [refused, 16, 16, 0, refused]
 
 
 def test_beyond_the_budget_of_one_ballot_it_is_none(session, person):
@@ -172,6 +193,87 @@ def test_never_more_is_spent_than_there_is(session, deeds, tens, together):
             total = sum(cost for (_, who), cost in paid.items() if who == number)
             assert holds(session, one) == 10 * tens - total
         assert trial_balance(session, application="commons").sum == 0
+        undone.rollback()
+    session.expunge_all()
+
+
+class Community:
+    """Two people, two votes, and what a model of a few lines says they hold."""
+
+    def __init__(self, session):
+        self._session = session
+        self.people = make_people(session, 2)
+        for one in self.people:
+            fund(session, str(one), times=5)
+        self.votes = [make_vote(session, self.people, **RULES) for _ in range(2)]
+        self.treasury = holds(session, TREASURY)
+        self.paid = {}
+        self.cancelled = set()
+
+    def cast(self, which, who, choice):
+        claim = ballot(self.votes[which], self.people[who], choice)
+        (told,) = vote(self._session, claim, lane=9)
+        if not isinstance(told, str):
+            assert which not in self.cancelled
+            self.paid[which, who] = told["credits"]
+
+    def cancel(self, which):
+        if which in self.cancelled:
+            return
+        self.cancelled.add(which)
+        author = find(self._session, self.votes[which]).row.author
+        proposals.cancel(
+            self._session, self.votes[which], actor=author, reason="no", now=VOTING
+        )
+
+    def refund(self):
+        for _ in range(20):
+            job = uuid7()
+            refunding.refund(self._session, lane=9, job_id=job, count=1, now=VOTING)
+        self.paid = {
+            (which, who): cost
+            for (which, who), cost in self.paid.items()
+            if which not in self.cancelled
+        }
+
+    def reverse(self, which):
+        """Try to undo every payment of a vote."""
+        ids = self._session.scalars(
+            sa.select(VoteSpending.transfer_id).where(
+                VoteSpending.proposal_id == self.votes[which]
+            )
+        )
+        asked = [{"transfer_id": str(one), "nonce": str(one)} for one in ids]
+        claims = [make_claim(REVERSE_TRANSFER, {**one, "reason": ""}) for one in asked]
+        for outcome in reverse(self._session, claims, lane=9, now=VOTING):
+            assert outcome.refusal.code == "not_reversible"
+
+    def check(self):
+        spent_by = [
+            sum(cost for (_, who), cost in self.paid.items() if who == number)
+            for number in range(2)
+        ]
+        held = [holds(self._session, one) for one in self.people]
+        assert held == [50 - one for one in spent_by]
+        assert holds(self._session, TREASURY) == self.treasury + sum(spent_by)
+
+
+DEED = st.one_of(
+    st.tuples(st.just("cast"), st.integers(0, 1), st.integers(0, 1), CHOICES),
+    st.tuples(st.just("cancel"), st.integers(0, 1)),
+    st.tuples(st.just("refund")),
+    st.tuples(st.just("reverse"), st.integers(0, 1)),
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(DEED, min_size=1, max_size=10))
+def test_whatever_is_done_no_credit_is_lost_or_made(session, deeds):
+    with session.begin_nested() as undone:
+        community = Community(session)
+        for name, *given_ in deeds:
+            getattr(community, name)(*given_)
+            community.check()
         undone.rollback()
     session.expunge_all()
 

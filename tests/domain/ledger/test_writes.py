@@ -7,13 +7,19 @@ import pytest
 from domain.errors import IdempotencyKeyReused
 from domain.ids import uuid7
 from domain.ledger import (
+    ISSUANCE,
+    TREASURY,
+    AccountKey,
     AlreadyReversed,
+    Batch,
     BatchRefused,
     InsufficientCredits,
     NoSuchTransfer,
+    Posting,
     SameAccount,
     UnknownOperation,
     balance,
+    post,
     writes,
 )
 from domain.ledger.writes import (
@@ -307,6 +313,34 @@ def test_a_reversal_is_not_itself_reversed(session, apply, reverse, owner, frien
 
     again = reverse(reversal(undone["transfer"]["id"]))[0]
     assert type(again.refusal) is NotReversible
+
+
+def test_what_the_treasury_paid_by_a_decision_is_not_reversed(session, reverse, owner):
+    treasury, account = (
+        AccountKey("commons", TREASURY, 7),
+        AccountKey("commons", owner, 0),
+    )
+    sides = [(AccountKey("commons", ISSUANCE, 7), treasury), (treasury, account)]
+    made = [
+        Posting(
+            id=uuid7(),
+            job_id=uuid7(),
+            operation="TRANSFER",
+            debit=debit,
+            credit=credit,
+            amount=5,
+            nonce=str(uuid7()),
+            subject=credit,
+        )
+        for debit, credit in sides
+    ]
+    post(session, [Batch(made)], now=NOW)
+
+    outcome = reverse(reversal(made[1].id))[0]
+
+    assert type(outcome.refusal) is NotReversible
+    assert "what was decided to spend" in outcome.refusal.detail
+    assert balance_of(session, owner) == 5
 
 
 def test_a_reversal_needs_the_credits_to_be_there_still(

@@ -2,7 +2,15 @@
 
 import pytest
 
-from domain.tally import BadBallot, BadElection, Election, Requirement, count, gather
+from domain.tally import (
+    BadBallot,
+    BadElection,
+    Ballots,
+    Election,
+    Requirement,
+    count,
+    gather,
+)
 from domain.tally.consent import REASON_LENGTH_MAX
 
 ELECTION = Election(method="consent")
@@ -31,10 +39,15 @@ def test_one_objection_stops_it_whatever_the_others_weigh_and_its_reason_is_told
     assert result["reasons"] == ["Too dear."]
 
 
-def test_the_same_reason_of_two_is_told_twice():
-    too_dear = {"objection": "Too dear."}
+def test_the_same_reason_of_many_is_told_once():
+    """Whoever objects may carry thousands, and theirs is one reason."""
+    too_dear, too_late = {"objection": "Too dear."}, {"objection": "Too late."}
+    ballots = Ballots([(("objection", "Too dear."), 5_000, 5_000)])
 
-    assert outcome(too_dear, too_dear)["reasons"] == ["Too dear.", "Too dear."]
+    said = outcome(too_dear, too_late, too_dear)
+    assert said["reasons"] == ["Too dear.", "Too late."]
+    assert said["stages"][0]["votes"]["objection"] == 3
+    assert count(ELECTION, ballots)["reasons"] == ["Too dear."]
 
 
 def test_abstentions_alone_are_no_consent():

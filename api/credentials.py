@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import falcon
 
 from api.errors import BEARER, Problem
+from api.together import Together
 from domain.principals import Principal
 
 # What was revoked elsewhere, or has expired, is refused here no later than
@@ -28,6 +29,7 @@ class Trusted:
 
     def __init__(self, find: Callable[[str], Principal | None]) -> None:
         self._find = find
+        self._together = Together[Principal | None]()
         # With each, when to look again, and until when it is trusted.
         self._known: dict[str, tuple[Principal, float, float]] = {}
 
@@ -42,6 +44,10 @@ class Trusted:
             if now < trusted_until:
                 # One looks again; the others go on with what is trusted still.
                 self._known[text] = principal, trusted_until, trusted_until
+        return self._together(text, lambda: self._look(text))
+
+    def _look(self, text: str) -> Principal | None:
+        now = time.monotonic()
         found = self._find(text)
         self._remember(text, found, now)
         return found

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api import token_claims
 from api.credentials import Trusted
+from api.together import Together
 from api.token_claims import ALGORITHM, AUDIENCE, TYPE
 from domain import roles, signing_keys
 from domain.principals import Principal
@@ -48,6 +49,7 @@ class KeyRing:
         self._secret = secret
         self._pairs: dict[str, _Pair] = {}
         self._looked = float("-inf")
+        self._together = Together[None]()
 
     def signing(self, now: datetime) -> tuple[str, Ed25519PrivateKey]:
         """Return the key to sign with and its name."""
@@ -80,17 +82,20 @@ class KeyRing:
 
     def _known(self, seconds: float) -> dict[str, _Pair]:
         if time.monotonic() - self._looked > seconds:
-            with self._sessions.begin() as session:
-                now = datetime.now(UTC)
-                keys = signing_keys.standing(session, secret=self._secret, now=now)
-                pairs = self._derive(keys)
-                signing_keys.publish(
-                    session,
-                    {key.stored.id: key.public_bytes for key in pairs.values()},
-                )
-            self._pairs = pairs
-            self._looked = time.monotonic()
+            self._together("keys", self._look)
         return self._pairs
+
+    def _look(self) -> None:
+        with self._sessions.begin() as session:
+            now = datetime.now(UTC)
+            keys = signing_keys.standing(session, secret=self._secret, now=now)
+            pairs = self._derive(keys)
+            signing_keys.publish(
+                session,
+                {key.stored.id: key.public_bytes for key in pairs.values()},
+            )
+        self._pairs = pairs
+        self._looked = time.monotonic()
 
     def _derive(self, keys: Sequence[SigningKey]) -> dict[str, _Pair]:
         pairs = {}

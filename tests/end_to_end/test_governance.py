@@ -24,8 +24,6 @@ from tests.end_to_end.community import (
 from tests.governance_time import age
 from tests.waiting import eventually
 
-pytestmark = pytest.mark.long
-
 DELEGATIONS = "/api/governance/delegations"
 DECIDED = {"passed", "queued", "executed", "vetoed", "expired", "failed"}
 COPIES_SECONDS = 5

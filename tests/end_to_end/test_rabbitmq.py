@@ -4,12 +4,16 @@ import os
 import re
 import subprocess
 import sys
+from uuid import uuid4
 
 import pytest
+from amqp import Message
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection
 
 import celeryconfig
+from controller.broker import BrokerAway
+from controller.rabbitmq import RabbitBroker
 from tests.cli.conftest import ROOT
 from tests.waiting import eventually
 
@@ -46,6 +50,27 @@ def listening(channel, queue):
 @pytest.mark.parametrize("queue", celeryconfig.QUEUES)
 def test_the_worker_listens_there(channel, queue):
     assert listening(channel, queue) == 1
+
+
+@pytest.fixture
+def unheard(channel):
+    """A queue to which nobody listens."""
+    name = f"unheard-{uuid4().hex}"
+    channel.queue_declare(name, durable=True, auto_delete=False)
+    yield name
+    channel.queue_delete(name)
+
+
+def test_the_controller_counts_what_is_ready(channel, unheard):
+    for _ in range(3):
+        channel.basic_publish(Message(b"{}"), routing_key=unheard)
+
+    eventually(lambda: RabbitBroker(URL).messages([unheard]) == {unheard: 3})
+
+
+def test_a_queue_that_is_missing_is_not_an_empty_one(stack):
+    with pytest.raises(BrokerAway, match="a queue is missing"):
+        RabbitBroker(URL).messages(["nobody declared this"])
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ BESIDE = ("celeryconfig", "logconfig", "tracing")
 SHARED = {
     *("api", "api.addresses", "api.arrival", "api.connection", "api.credentials"),
     *("api.errors", "api.permissions", "api.router", "api.security", "api.server_log"),
-    *("api.token_claims", "api.worker"),
+    *("api.together", "api.token_claims", "api.worker"),
     *("domain", "domain.db", "domain.decisions", "domain.errors", "domain.ids"),
     *("domain.key_texts", "domain.networks", "domain.principals", "domain.settings"),
     "logconfig",

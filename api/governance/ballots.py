@@ -18,6 +18,7 @@ from api.permissions import principal_of
 from api.shapes.voting import CastBallot, Conflict, OwnVote
 from api.signatures import REFUSES_UNSIGNED, Signatures
 from api.submissions import Draft, Submissions, idempotency_key
+from api.together import Together
 from domain.audit_events import Action
 from domain.governance import conflicts, own_votes
 from domain.governance.casting import CAST, CAST_SECRET
@@ -34,12 +35,17 @@ class KnownSecrecy:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
         self._known: dict[UUID, Secrecy] = {}
+        # When a vote opens, all who vote ask at once.
+        self._together = Together[Secrecy]()
 
     def of(self, proposal_id: UUID) -> Secrecy:
         """Return how ballots on a proposal are sealed, or raise NoSuchProposal."""
         known = self._known.get(proposal_id)
         if known is not None:
             return known
+        return self._together(proposal_id, lambda: self._look(proposal_id))
+
+    def _look(self, proposal_id: UUID) -> Secrecy:
         with self._sessions() as session:
             found = secrecy_of(session, proposal_id, now=datetime.now(UTC))
         if found.settled:

@@ -3,9 +3,10 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# A file stays in one of two processes, which sets up once what its tests share.
+# A file stays in one of two processes, which sets up once what its tests share; files in
+# the order of tests/conftest.py.
 # `make test PYTEST_ARGS="-k ledger"` runs some.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 ARGS ?=
 
 BIN := $(VENV)/bin

@@ -24,12 +24,15 @@ FIRST: Final = UUID(int=0)
 # Each has thousands of ballots: more than one need not be in memory.
 _PARTS_AT_ONCE: Final = 1
 
-# The weights are looked up one by one: of a vote as new as this one the planner knows
-# nothing, takes it for small, and might go through all electors for each ballot.
+# Of a vote as new as this one the planner knows nothing and takes it for small: it
+# would read and sort all that is left of it for each part. So it goes by the index.
+_IN_ORDER: Final = sa.text("SET LOCAL enable_bitmapscan = off")
+# Nor may it go through all electors for each ballot: weights are looked up one by one.
+_WEIGHT: Final = """
+    (SELECT weight FROM electors WHERE proposal_id = :id AND voter_id = key)"""
+_ONE_EACH: Final = "1::bigint"
 _OPEN: Final = """
-    SELECT key, ballot, (
-        SELECT weight FROM electors WHERE proposal_id = :id AND voter_id = key
-    ) AS weight
+    SELECT key, ballot, {weight} AS weight
     FROM (
         SELECT DISTINCT ON (voter_id) voter_id AS key, ballot FROM ballots
         WHERE proposal_id = :id AND voter_id > :after
@@ -81,7 +84,8 @@ def read_part(session: Session, case: Case, so_far: Read, *, count: int) -> int:
         "count": count,
     }
     if not case.parameters.delegation:
-        stored = session.execute(_insertion(secret=case.parameters.secret), bound)
+        session.execute(_IN_ORDER)
+        stored = session.execute(_insertion(case), bound)
         return stored.scalar() or 0
     lines = voters(session, case, after=so_far.last, count=count)
     if lines:
@@ -117,13 +121,11 @@ def forget_parts(session: Session, proposal_id: UUID) -> None:
 
 def grouped_now(session: Session, case: Case) -> list[tuple[Any, int, int]]:
     """Return the ballots of an open vote as they stand, identical ones together."""
-    bound = {"id": case.row.id, "after": FIRST, "count": None}
+    bound: dict[str, Any] = {"id": case.row.id, "after": FIRST, "count": None}
     if case.parameters.delegation:
         cap = case.parameters.delegation_cap
-        more = {"proposal": case.row.id, "voters": None, "cap": cap}
-        rows = session.execute(_DELEGATED_NOW, {**bound, **more})
-    else:
-        rows = session.execute(_GROUPED_NOW, bound)
+        bound |= {"proposal": case.row.id, "voters": None, "cap": cap}
+    rows = session.execute(_grouping(case), bound)
     return [(row.ballot, int(row.people), int(row.votes)) for row in rows]
 
 
@@ -142,7 +144,8 @@ def voters(
 ) -> list[Line]:
     """Return who voted openly and how, in the order of their ids."""
     bound = {"id": case.row.id, "after": after, "count": count}
-    rows = session.execute(sa.text(_OPEN), bound).all()
+    session.execute(_IN_ORDER)
+    rows = session.execute(sa.text(_open(case)), bound).all()
     if not case.parameters.delegation:
         return [Line(row.key, row.ballot, 1, row.weight) for row in rows]
     cap = case.parameters.delegation_cap
@@ -163,9 +166,15 @@ def _grouped(lines: list[Line]) -> Iterator[tuple[Any, int, int]]:
         yield json.loads(ballot), number, votes[ballot]
 
 
-def _insertion(*, secret: bool) -> sa.TextClause:
+def _open(case: Case) -> str:
+    weighted = case.parameters.weight != "one-each"
+    return _OPEN.format(weight=_WEIGHT if weighted else _ONE_EACH)
+
+
+def _insertion(case: Case) -> sa.TextClause:
     return sa.text(f"""
-        WITH chunk AS MATERIALIZED ({_SEALED if secret else _OPEN}),
+        WITH chunk AS MATERIALIZED (
+            {_SEALED if case.parameters.secret else _open(case)}),
         grouped AS (
             SELECT ballot, count(*) AS people, sum(weight) AS votes
             FROM chunk GROUP BY ballot)
@@ -179,11 +188,14 @@ def _insertion(*, secret: bool) -> sa.TextClause:
     """)  # noqa: S608  the parts are constants
 
 
-_GROUPED_NOW: Final = sa.text(f"""
-    SELECT ballot, count(*) AS people, sum(weight) AS votes
-    FROM ({_OPEN}) AS latest GROUP BY ballot
-""")  # noqa: S608  the query is a constant
-_DELEGATED_NOW: Final = sa.text(f"""
-    {HANDS} SELECT ballot, sum(people) AS people, sum(votes) AS votes
-    FROM ({_OPEN}) AS latest JOIN hands ON carrier = key GROUP BY ballot
-""")  # noqa: S608  the same
+def _grouping(case: Case) -> sa.TextClause:
+    latest = _open(case)
+    if case.parameters.delegation:
+        return sa.text(f"""
+            {HANDS} SELECT ballot, sum(people) AS people, sum(votes) AS votes
+            FROM ({latest}) AS latest JOIN hands ON carrier = key GROUP BY ballot
+        """)  # noqa: S608  the parts are constants
+    return sa.text(f"""
+        SELECT ballot, count(*) AS people, sum(weight) AS votes
+        FROM ({latest}) AS latest GROUP BY ballot
+    """)  # noqa: S608  the parts are constants

@@ -1,7 +1,7 @@
-"""Hundreds of made-up elections, counted by pref-voting too: the extra `oracles`.
+"""Elections counted by pref-voting and VoteKit too: the extra `oracles`.
 
-It draws lots of its own, and looks at other stages in Scottish STV alone: elections can
-be compared that needed no lot there, and had no tie elsewhere.
+Both draw lots of their own, and the first looks at other stages in Scottish STV alone:
+elections can be compared that needed no lot there, and had no tie elsewhere.
 """
 
 import random
@@ -12,6 +12,7 @@ import pytest
 from domain.tally import Election, count, from_rankings, gather
 
 pytest.importorskip("pref_voting", reason="needs the extra `oracles`")
+pytest.importorskip("votekit", reason="needs the extra `oracles`")
 
 from pref_voting.grade_methods import approval, score_voting
 from pref_voting.grade_profiles import GradeProfile
@@ -20,6 +21,8 @@ from pref_voting.profiles import Profile
 from pref_voting.profiles_with_ties import ProfileWithTies
 from pref_voting.proportional_methods import stv_meek, stv_scottish
 from pref_voting.scoring_methods import plurality
+from votekit import RankBallot, RankProfile
+from votekit.elections import STV
 
 ELECTIONS = 30
 
@@ -120,7 +123,7 @@ def test_approvals_and_scores_add_up_to_the_same(method, oracle, most):
 
 
 def test_real_wards_elect_the_same(real_wards):
-    """None of them needed a lot; their order of election is in `test_real_wards.py`."""
+    """None of them needed a lot; see `test_real_wards.py`."""
     method = "scottish-stv"
     for name, ward in real_wards.items():
         number = {option: place for place, option in enumerate(ward.options)}
@@ -135,3 +138,20 @@ def test_real_wards_elect_the_same(real_wards):
         theirs_elected = set(stv_scottish(profile, num_seats=ward.seats))
 
         assert {number[one] for one in elected} == theirs_elected, name
+
+
+def test_real_wards_elect_in_the_same_order(real_wards):
+    """VoteKit's surpluses are fractions that nobody rounds, of all elected at once."""
+    method = "scottish-stv"
+    for name, ward in real_wards.items():
+        ballots = tuple(
+            RankBallot(ranking=tuple(frozenset({one}) for one in order), weight=votes)
+            for order, votes in ward.rankings.items()
+            if order
+        )
+        profile = RankProfile(ballots=ballots, candidates=ward.options)
+        groups = STV(profile, n_seats=ward.seats).get_elected()
+        election = Election(method=method, options=ward.options, seats=ward.seats)
+        elected = count(election, from_rankings(method, ward.rankings))["elected"]
+
+        assert elected == [one for group in groups for one in group], name

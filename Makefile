@@ -3,10 +3,9 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# A file stays in one of two processes, which sets up once what its tests share; files in
-# the order of tests/conftest.py.
+# A file stays in one of two processes, which sets up once what its tests share.
 # `make test PYTEST_ARGS="-k ledger"` runs some.
-PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST_ARGS ?= -n 2 --dist loadfile
 ARGS ?=
 
 BIN := $(VENV)/bin

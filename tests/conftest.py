@@ -38,9 +38,6 @@ structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 # Every process of the suite makes hundreds of APIs, each with connections it keeps.
 CONNECTIONS = 500
 
-_HERE = Path(__file__).parent
-# Folders of tests that hardly wait.
-_PROMPT = {"api", "domain"}
 _OPEN = pytest.StashKey[ExitStack]()
 _SERVERS = pytest.StashKey[dict[str, str]]()
 
@@ -58,11 +55,6 @@ hypothesis.settings.load_profile("suite")
 
 def pytest_configure(config):
     config.stash[_OPEN] = ExitStack()
-
-
-def pytest_collection_modifyitems(items):
-    """Begin with what waits for processes, so that nobody has to at the end."""
-    items.sort(key=lambda item: item.path.relative_to(_HERE).parts[0] in _PROMPT)
 
 
 def pytest_unconfigure(config):

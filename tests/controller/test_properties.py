@@ -106,8 +106,10 @@ def test_an_even_load_is_left_alone_though_chance_makes_it_uneven(
         warm_up=TEN_MINUTES,
     )
 
-    assert found.actions <= 6
-    assert len(turns(found)) <= 3
+    # Chance has no bound: of 465 drawn at random 456 changed five times at most, two
+    # seven times, and one turned four times.
+    assert found.actions <= 10
+    assert len(turns(found)) <= 5
 
 
 DECISIONS = st.builds(
